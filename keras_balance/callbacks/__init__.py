@@ -1,0 +1,1 @@
+"""What needs an epoch, or the training data."""

@@ -1,0 +1,144 @@
+"""Connects `fit` with a method's epoch hooks, and checks the data."""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_balance.models import batch as batches
+from keras_balance.models.multimodal import check_inputs
+
+
+class FitData(NamedTuple):
+    """The data of a `fit`, for what a method estimates once an epoch.
+
+    Attributes:
+        x: what `fit` was given.
+        y: what `fit` was given, or None where `x` yields it.
+        sample_weight: what `fit` was given, or None.
+        batch_size: integer or None.
+        validation_data: tuple `(x, y, sample_weight)` with None for what is
+            missing, or None without validation.
+    """
+
+    x: Any
+    y: Any
+    sample_weight: Any
+    batch_size: Any
+    validation_data: Any
+
+    @classmethod
+    def of(cls, arguments):
+        """From the arguments of `fit`, by name."""
+        validation = arguments.get("validation_data")
+        if validation is not None:
+            validation = keras.utils.unpack_x_y_sample_weight(validation)
+        return cls(
+            arguments.get("x"),
+            arguments.get("y"),
+            arguments.get("sample_weight"),
+            arguments.get("batch_size"),
+            validation,
+        )
+
+
+class MethodHooks(keras.callbacks.Callback):
+    """Calls the model's hooks; raises where an epoch met broken data."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+        self.current_epoch = None
+
+    @classmethod
+    def added_to(cls, callbacks, data):
+        """The callbacks of a `fit` with this one before them."""
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            if data is not None:
+                callbacks.append(cls(data))
+            return callbacks
+        if callbacks is None:
+            callbacks = []
+        elif isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        return [cls(data), *callbacks]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.current_epoch = epoch
+        self.model.epoch.assign(epoch)
+        self.model.on_epoch_begin(epoch, self.data)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._raise_faults(f"in epoch {epoch + 1}")
+        self.model.on_epoch_end(epoch, self.data, logs)
+
+    def on_test_end(self, logs=None):
+        if self.current_epoch is None:
+            self._raise_faults("in evaluation")
+
+    def _raise_faults(self, where):
+        self.model.sync_state()
+        faults = keras.ops.convert_to_numpy(self.model.faults)
+        labels, broken = int(faults[0]), int(faults[1])
+        if not labels and not broken:
+            return
+        self.model.faults.assign([0, 0])
+        if labels:
+            raise ValueError(
+                "Labels must be integers from 0 to "
+                f"{self.model.num_classes - 1}. Received: {labels} others "
+                f"{where}."
+            )
+        raise ValueError(
+            f"The loss was NaN or infinite in {broken} batches {where}. Look "
+            "for NaN or infinite inputs, or lower the learning rate."
+        )
+
+
+def check_arrays(x, y, model):
+    """Checks inputs and labels that are arrays in memory.
+
+    Data that is read batch by batch is checked in the compiled step.
+
+    Raises:
+        ValueError: for inputs with NaN or inf, labels that are no classes,
+            or names that are no modalities.
+    """
+    if isinstance(x, dict):
+        check_inputs(x, model.modalities)
+        for name in model.modalities:
+            _check_finite(name, x[name], x.get(f"{name}_present"))
+    if isinstance(y, np.ndarray):
+        _check_labels(y, model.num_classes)
+
+
+def _check_finite(name, values, present):
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        return
+    broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if present is not None:
+        broken &= np.asarray(present, "bool")
+    if broken.any():
+        raise ValueError(
+            f"Inputs must be finite. Received: x['{name}'] with NaN or inf "
+            f"in {int(broken.sum())} of {len(broken)} rows, the first being "
+            f"row {int(broken.argmax())}. If the modality is missing there, "
+            f"mark the rows with x['{name}_present']."
+        )
+
+
+def _check_labels(y, num_classes):
+    batches.check_label_shape(y.shape, num_classes)
+    if batches.is_one_hot(y.shape, num_classes):
+        broken = ~np.isfinite(y).all(axis=1)
+    else:
+        y = y.reshape(-1)
+        broken = ~((y >= 0) & (y < num_classes) & (y == np.floor(y)))
+    if broken.any():
+        first = int(broken.argmax())
+        raise ValueError(
+            f"Labels must be integers from 0 to {num_classes - 1}. Received: "
+            f"y with {int(broken.sum())} others, the first being "
+            f"y[{first}]={y[first]}"
+        )

@@ -1,0 +1,22 @@
+"""The only folder that knows a backend.
+
+`Engine` gives a model a `train_step` and a `test_step` for the backend in use,
+and the primitives on which every method is written once. What each primitive
+does is described in `base.py`; the three adapters have the same names in them.
+"""
+
+import keras
+
+_backend = keras.config.backend()
+if _backend == "tensorflow":
+    from keras_balance.engine.tensorflow import Engine as Engine
+elif _backend == "jax":
+    from keras_balance.engine.jax import Engine as Engine
+elif _backend == "torch":
+    from keras_balance.engine.torch import Engine as Engine
+else:
+    raise ImportError(
+        "keras_balance trains on the tensorflow, jax and torch backends. "
+        f"Received: KERAS_BACKEND={_backend}. Set KERAS_BACKEND to one of them "
+        "before importing keras."
+    )

@@ -1,0 +1,74 @@
+"""The balanced step on TensorFlow: variables are live, a tape records."""
+
+import keras
+import tensorflow as tf
+
+from keras_balance.engine.base import BaseEngine
+from keras_balance.engine.base import values_scope
+
+
+class Engine(BaseEngine):
+    def train_step(self, data):
+        self._build_on(data)
+        if not self.optimizer.built:
+            # On all variables: a step may touch a part of them.
+            with tf.init_scope():
+                self.optimizer.build(self.trainable_variables)
+        return self.balanced_step(data)
+
+    def test_step(self, data):
+        self._build_on(data)
+        return self.balanced_test_step(data)
+
+    def switch(self, index, branches):
+        """Run `branches[index]`; a branch may differentiate and assign."""
+        return tf.switch_case(tf.cast(index, "int32"), branches)
+
+    def sum_over_replicas(self, x):
+        """The sum of `x` over the replicas of a `tf.distribute` strategy."""
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return x
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+    def sync_state(self):
+        """Nothing to do: the variables are always up to date."""
+
+    def _build_on(self, data):
+        """Build the model; Keras leaves it to the first call here."""
+        if self.built:
+            return
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        shapes = keras.tree.map_structure(lambda t: (None, *t.shape[1:]), x)
+        with tf.init_scope():
+            self.build(shapes)
+
+    def _differentiate(self, loss_fn, variables):
+        sources = [v.value for v in variables]
+        with tf.GradientTape(persistent=True) as tape:
+            scaled, aux = loss_fn()
+        return _pull_back(tape, scaled, sources), aux
+
+    def _differentiate_at(self, loss_fn, variables, values, fixed):
+        values = [tf.convert_to_tensor(v) for v in values]
+        others, other_values = zip(*fixed, strict=True) if fixed else ((), ())
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(values)
+            with values_scope([*variables, *others], [*values, *other_values]):
+                scaled, aux = loss_fn()
+        return _pull_back(tape, scaled, values), aux
+
+    def _apply(self, gradients, variables):
+        self.optimizer.apply(gradients, variables)
+
+
+def _pull_back(tape, losses, sources):
+    zero = tf.UnconnectedGradients.ZERO
+    return [
+        [
+            # A lookup's gradient comes as slices.
+            tf.convert_to_tensor(g)
+            for g in tape.gradient(loss, sources, unconnected_gradients=zero)
+        ]
+        for loss in losses
+    ]

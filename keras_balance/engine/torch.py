@@ -1,0 +1,80 @@
+"""The balanced step on PyTorch: variables are live, execution is eager."""
+
+import keras
+import torch
+
+from keras_balance.engine.base import BaseEngine
+from keras_balance.engine.base import values_scope
+
+
+class Engine(BaseEngine):
+    def train_step(self, data):
+        refuse_distributed()
+        return self.balanced_step(data)
+
+    def test_step(self, data):
+        return self.balanced_test_step(data)
+
+    def switch(self, index, branches):
+        """Run `branches[index]`; the index is read on the host."""
+        return branches[int(index)]()
+
+    def sum_over_replicas(self, x):
+        """`x` itself: there is one replica."""
+        return x
+
+    def sync_state(self):
+        """Nothing to do: the variables are always up to date."""
+
+    def _differentiate(self, loss_fn, variables):
+        sources = [v.value for v in variables]
+        scaled, aux = loss_fn()
+        return _pull_back(scaled, sources), _detached(aux)
+
+    def _differentiate_at(self, loss_fn, variables, values, fixed):
+        values = [v.detach().requires_grad_() for v in values]
+        others, other_values = zip(*fixed, strict=True) if fixed else ((), ())
+        with values_scope([*variables, *others], [*values, *other_values]):
+            scaled, aux = loss_fn()
+        return _pull_back(scaled, values), _detached(aux)
+
+    def _apply(self, gradients, variables):
+        with torch.no_grad():
+            self.optimizer.apply(gradients, variables)
+
+
+def refuse_distributed():
+    """Raises: RuntimeError under `torch.distributed` with several ranks.
+
+    `torch.autograd.grad` does not trigger the gradient reduction of
+    `DistributedDataParallel`, so every rank would train by itself.
+    """
+    distributed = torch.distributed
+    if (
+        distributed.is_available()
+        and distributed.is_initialized()
+        and distributed.get_world_size() > 1
+    ):
+        raise RuntimeError(
+            "keras_balance trains on one process on the torch backend. "
+            f"Received: world_size={distributed.get_world_size()}. Use the "
+            "jax backend with keras.distribution for several devices."
+        )
+
+
+def _pull_back(losses, sources):
+    last = len(losses) - 1
+    return [
+        list(
+            torch.autograd.grad(
+                loss, sources, retain_graph=i < last, materialize_grads=True
+            )
+        )
+        for i, loss in enumerate(losses)
+    ]
+
+
+def _detached(aux):
+    return keras.tree.map_structure(
+        lambda x: x.detach() if torch.is_tensor(x) else x, aux
+    )

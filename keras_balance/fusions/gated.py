@@ -1,0 +1,64 @@
+"""Gated fusion: one modality decides how much of another passes."""
+
+import keras
+from keras import ops
+
+from keras_balance.fusions.fusion import Fusion
+
+
+@keras.saving.register_keras_serializable("keras_balance")
+class Gated(Fusion):
+    """o^m = z^m W^m + b^m, f = (sigmoid(o^1) * o^2) W + b.
+
+    The one-sided form of the OGM-GE code. With more than two modalities, our
+    extension, the gates of all but the last one are multiplied.
+
+    There is no split into unimodal logits. The projections W^m belong to their
+    modality, the output map W to all.
+
+    Args:
+        units: integer, the width of the projections, or None for that of the
+            last modality's features.
+        **kwargs: arguments of `Fusion`.
+    """
+
+    min_modalities = 2
+
+    def __init__(self, units=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, shapes):
+        units = self.units or shapes[-1][-1]
+        self.projections = [
+            self.dense(units, name=f"projection_{i}")
+            for i in range(len(shapes))
+        ]
+        for projection, shape in zip(self.projections, shapes, strict=True):
+            projection.build(shape)
+        self.head = self.dense(self.num_classes, name="head")
+        self.head.build((None, units))
+
+    def call(self, features):
+        *gates, hidden = [
+            projection(z)
+            for projection, z in zip(self.projections, features, strict=True)
+        ]
+        for gate in gates:
+            hidden = ops.sigmoid(gate) * hidden
+        return self.head(hidden)
+
+    def block_factors(self, factors):
+        own = {
+            id(v): k
+            for projection, k in zip(self.projections, factors, strict=True)
+            for v in projection.trainable_variables
+        }
+        return {
+            i: own[id(v)]
+            for i, v in enumerate(self.trainable_variables)
+            if id(v) in own
+        }
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,169 @@
+"""Every method, by its slug.
+
+A method is a file of this folder and a row of `METHODS`. The table is plain
+data, so that listing the methods does not import Keras.
+"""
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from dataclasses import field
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method without importing it.
+
+    Attributes:
+        slug: the name for `create` and the command line.
+        module: the file, `keras_balance.methods.<module>`.
+        class_name: the class, also `keras_balance.<class_name>`.
+        summary: what it does, in a line.
+        paper: authors, venue and year.
+        family: "reference", "gradient", "loss", "schedule".
+        cost: forward (F) and backward (B) passes of all encoders in a step.
+        needs: what it asks for beyond encoders and labels.
+        defaults: arguments that the slug presets.
+    """
+
+    slug: str
+    module: str
+    class_name: str
+    summary: str
+    paper: str
+    family: str
+    cost: str
+    needs: str
+    defaults: dict = field(default_factory=dict)
+
+
+METHODS = (
+    Method(
+        "joint",
+        "joint",
+        "JointTraining",
+        "one loss on the fused logits",
+        "",
+        "reference",
+        "1F 1B",
+        "",
+    ),
+    Method(
+        "unimodal",
+        "unimodal",
+        "Unimodal",
+        "one modality's encoder and head alone",
+        "",
+        "reference",
+        "1F 1B of one encoder",
+        "a modality",
+    ),
+    Method(
+        "ogm",
+        "ogm",
+        "OGM",
+        "shrinks the stronger modality's gradient",
+        "Peng et al., CVPR 2022",
+        "gradient",
+        "1F 1B",
+        "unimodal logits",
+    ),
+    Method(
+        "ogm-ge",
+        "ogm",
+        "OGMGE",
+        "OGM, and noise of the gradient's own size",
+        "Peng et al., CVPR 2022",
+        "gradient",
+        "1F 1B",
+        "unimodal logits",
+    ),
+    Method(
+        "ge",
+        "ogm",
+        "GE",
+        "the noise of OGM-GE alone",
+        "Peng et al., CVPR 2022",
+        "gradient",
+        "1F 1B",
+        "unimodal logits",
+    ),
+    Method(
+        "multi-loss",
+        "multi_loss",
+        "MultiLoss",
+        "adds a loss on each modality's own head",
+        "Kontras et al., BMVC 2024",
+        "loss",
+        "1F 1B",
+        "",
+    ),
+    Method(
+        "mlb",
+        "multi_loss",
+        "MultiLossBalanced",
+        "Multi-Loss, with slowed strong and sped-up weak modalities",
+        "Kontras et al., BMVC 2024",
+        "gradient",
+        "1F 1B",
+        "",
+    ),
+    Method(
+        "alternating",
+        "alternating",
+        "AlternatingLearning",
+        "trains one modality at a time, sums their logits",
+        "baseline of Hua et al., ICML 2024",
+        "schedule",
+        "1F 1B of one encoder",
+        "fusion='sum'",
+        {"fusion": "sum"},
+    ),
+)
+_BY_SLUG = {method.slug: method for method in METHODS}
+
+
+def names():
+    """The slugs of all methods."""
+    return list(_BY_SLUG)
+
+
+def get(slug):
+    """The `Method` of a slug.
+
+    Raises:
+        ValueError: where no method has it; the message names the nearest.
+    """
+    if slug not in _BY_SLUG:
+        near = difflib.get_close_matches(str(slug), _BY_SLUG, n=1, cutoff=0.4)
+        nearest = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"method must be one of {', '.join(_BY_SLUG)}. Received: "
+            f"method={slug!r}.{nearest}"
+        )
+    return _BY_SLUG[slug]
+
+
+def create(slug, **kwargs):
+    """A model that trains by the method of this slug.
+
+    Args:
+        slug: one of `names()`.
+        **kwargs: arguments of the method's class, such as `encoders` and
+            `num_classes`; they win over what the slug presets.
+    """
+    method = get(slug)
+    module = importlib.import_module(f"keras_balance.methods.{method.module}")
+    return getattr(module, method.class_name)(**{**method.defaults, **kwargs})
+
+
+def classes():
+    """Dict from the name of each method's class to its module."""
+    return {m.class_name: f"keras_balance.methods.{m.module}" for m in METHODS}
+
+
+def __getattr__(name):
+    modules = classes()
+    if name not in modules:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(modules[name]), name)

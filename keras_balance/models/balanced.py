@@ -1,0 +1,358 @@
+"""The balanced step: forward, loss, gradients, modulation, update, metrics."""
+
+import functools
+import inspect
+from typing import Any
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from keras_balance.callbacks.method_hooks import FitData
+from keras_balance.callbacks.method_hooks import MethodHooks
+from keras_balance.callbacks.method_hooks import check_arrays
+from keras_balance.engine import Engine
+from keras_balance.models import batch as batches
+from keras_balance.models import losses
+from keras_balance.models import scores
+from keras_balance.models.multimodal import MultimodalModel
+from keras_balance.optimizers.per_modality import PerModality
+from keras_balance.optimizers.per_modality import clone
+
+
+class Update(NamedTuple):
+    """What one step does with the variables.
+
+    Attributes:
+        gradients: list, one per variable, as the optimizer is given them.
+        factors: None, or a list with a factor of the optimizer's step per
+            variable, None for those that take the full step.
+        noise: None, or a list with what is added to the variable's gradient
+            outside the factor, None for variables without.
+    """
+
+    gradients: Any
+    factors: Any = None
+    noise: Any = None
+
+
+class BalancedModel(Engine, MultimodalModel):
+    """A multimodal model whose training step a method may change.
+
+    A method overrides the hooks it needs, in the order in which data flows:
+
+    * `training_loss(outputs, batch)`: the loss that is differentiated;
+    * `modulate(gradients, outputs, batch)`: gradients to `Update`;
+    * `update(update, variables)`: how variables move;
+    * `on_epoch_begin(epoch, data)` and `on_epoch_end(epoch, data, logs)`: what
+      is estimated once an epoch, with the training and validation data.
+
+    A method of several passes overrides `balanced_step` itself, with the
+    primitives of `keras_balance.engine.base`.
+
+    Args:
+        encoders: see `MultimodalModel`.
+        num_classes: see `MultimodalModel`.
+        phases: names of the phases of `fit`, each with a compiled step of its
+            own; given by methods that have several.
+        **kwargs: further arguments of `MultimodalModel`.
+    """
+
+    # Quantities that the method tracks of each modality, as
+    # `<modality>_<quantity>`, beside accuracy, score and gradient norm.
+    tracked = ()
+    # Whether the method needs unimodal logits to work at all.
+    needs_unimodal_logits = False
+    # Whether `compile` gives each modality an optimizer of its own.
+    optimizer_per_modality = False
+
+    def __init__(self, encoders, num_classes, phases=("train",), **kwargs):
+        super().__init__(encoders, num_classes, **kwargs)
+        if self.needs_unimodal_logits and not self.has_unimodal_logits:
+            raise ValueError(
+                f"{type(self).__name__} compares unimodal logits, and the "
+                f"fusion '{type(self.fusion).__name__}' has none. Pass "
+                "heads=True for dedicated unimodal heads, or use "
+                "fusion='concat' or 'sum'."
+            )
+        self.phases = tuple(phases)
+        self.phase = self.phases[0]
+        self.epoch = self._add_counter("epoch")
+        self.faults = self._add_counter("faults", shape=(2,))
+        self.trackers = {
+            name: keras.metrics.Mean(name=name) for name in self._metric_names()
+        }
+        self._train_functions = {}
+
+    # Hooks ------------------------------------------------------------------
+
+    def training_loss(self, outputs, batch):
+        """The scalar loss; `compute_loss` is called exactly once."""
+        return self.compute_loss(
+            batch.x,
+            batch.y,
+            outputs.logits,
+            batch.sample_weight,
+            training=True,
+        )
+
+    def modulate(self, gradients, outputs, batch):
+        """What to do with the gradients of `trainable_variables`."""
+        if outputs.unimodal:
+            self.scores(outputs, batch)
+        return Update(gradients)
+
+    def update(self, update, variables):
+        """Move the variables."""
+        self.apply_gradients(update.gradients, variables)
+
+    def on_epoch_begin(self, epoch, data):
+        """Called before an epoch, `data` being a `FitData`."""
+
+    def on_epoch_end(self, epoch, data, logs):
+        """Called after an epoch and its validation."""
+
+    def host_state(self):
+        """What the method holds in Python, as JSON would take it."""
+        return {}
+
+    def load_host_state(self, state):
+        """Takes back what `host_state` gave."""
+
+    # The step ---------------------------------------------------------------
+
+    def balanced_step(self, data):
+        batch = batches.unpack(data, self.num_classes)
+        variables = self.trainable_variables
+
+        def loss_fn():
+            outputs = self.forward_pass(batch.x, training=True)
+            return self.training_loss(outputs, batch), outputs
+
+        (loss,), outputs, (gradients,) = self.gradients(loss_fn, variables)
+        self.track_gradient_norms(gradients, variables)
+        self.update(self.modulate(gradients, outputs, batch), variables)
+        return self.step_logs(loss, outputs, batch)
+
+    def balanced_test_step(self, data):
+        batch = batches.unpack(data, self.num_classes)
+        outputs = self.forward_pass(batch.x, training=False)
+        loss = self.compute_loss(
+            batch.x, batch.y, outputs.logits, batch.sample_weight
+        )
+        logs = self.step_logs(loss, outputs, batch)
+        training_only = [
+            name for name in self.trackers if not name.endswith("_accuracy")
+        ]
+        return {k: v for k, v in logs.items() if k not in training_only}
+
+    def step_logs(self, loss, outputs, batch):
+        """Counts faults, updates the metrics and returns their results."""
+        # Under a TensorFlow strategy each replica holds its share of the loss.
+        loss = self.sum_over_replicas(ops.cast(loss, "float32"))
+        broken = ops.cast(ops.logical_not(ops.isfinite(loss)), "int32")
+        self.faults.assign(
+            ops.add(self.faults, ops.stack([batch.invalid, broken]))
+        )
+        rows = ops.shape(batch.labels)[0]
+        self.metrics[0].update_state(loss, sample_weight=rows)
+        for name, logits in outputs.unimodal.items():
+            right = ops.equal(
+                ops.cast(ops.argmax(logits, axis=-1), "int32"), batch.labels
+            )
+            weight = batch.weight * outputs.present.get(name, 1.0)
+            self.track(f"{name}_accuracy", ops.cast(right, "float32"), weight)
+        if "phase" in self.trackers:
+            self.track("phase", float(self.phases.index(self.phase)))
+        return self.compute_metrics(
+            batch.x, batch.y, outputs.logits, batch.sample_weight
+        )
+
+    # Pieces that methods share ------------------------------------------------
+
+    def track(self, name, value, weight=None):
+        """Adds a value to the epoch's mean of a metric of `trackers`."""
+        self.trackers[name].update_state(value, sample_weight=weight)
+
+    def track_gradient_norms(self, gradients, variables):
+        """L2 norm of each encoder's gradient; steps with inf are left out."""
+        by_id = dict(zip(map(id, variables), gradients, strict=True))
+        for name in self.modalities:
+            squares = [
+                ops.sum(ops.square(ops.cast(by_id[id(v)], "float32")))
+                for v in self.encoders[name].trainable_variables
+                if id(v) in by_id
+            ]
+            if not squares:
+                continue
+            norm = ops.sqrt(sum(squares))
+            finite = ops.isfinite(norm)
+            self.track(
+                f"{name}_gradient_norm",
+                ops.where(finite, norm, ops.zeros_like(norm)),
+                ops.cast(finite, "float32"),
+            )
+
+    def unimodal_loss(self, name, outputs, batch):
+        """The compiled loss on one modality's logits, over rows that have it.
+
+        Where rows lack the modality, the mean is over those that do not.
+        """
+        weight = batch.sample_weight
+        present = outputs.present.get(name)
+        share = 1.0
+        if present is not None:
+            weight = batch.weight * present
+            total = ops.sum(weight)
+            share = ops.sum(batch.weight) / ops.maximum(total, 1e-8)
+        loss = self.loss_object(batch.y, outputs.unimodal[name], weight)
+        return share * loss
+
+    def scores(self, outputs, batch):
+        """Summed scores and their weight, over all replicas; tracks the means.
+
+        The metric `score_ratio` is the first modality's score over the mean of
+        the others'.
+
+        Returns:
+            `(scores, weight)` as `keras_balance.models.scores.summed_scores`.
+        """
+        totals, weight = scores.summed_scores(outputs, batch)
+        totals = self.sum_over_replicas(totals)
+        weight = self.sum_over_replicas(weight)
+        mean = totals / ops.maximum(weight, 1e-8)
+        for i, name in enumerate(outputs.unimodal):
+            self.track(f"{name}_score", mean[i], weight)
+        if len(outputs.unimodal) > 1:
+            others = scores.mean_of_others(mean)[0]
+            ratio = mean[0] / ops.maximum(others, 1e-8)
+            self.track("score_ratio", ratio, weight)
+        return totals, weight
+
+    # Keras's own methods ------------------------------------------------------
+
+    def compile(self, optimizer="rmsprop", loss="auto", metrics=None, **kwargs):
+        """Configures training.
+
+        Args:
+            optimizer: any Keras optimizer.
+            loss: "auto", which is sparse categorical cross-entropy on logits,
+                or another classification loss on logits.
+            metrics: as in `keras.Model.compile`.
+            **kwargs: further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: for a loss that is not for classification or expects
+                probabilities.
+        """
+        optimizer = keras.optimizers.get(optimizer)
+        if self.optimizer_per_modality:
+            optimizer = _per_modality(optimizer, len(self.modalities) + 1)
+        self.loss_object = losses.resolve(loss)
+        self._train_functions = {}
+        super().compile(
+            optimizer=optimizer,
+            loss=self.loss_object,
+            metrics=metrics,
+            **kwargs,
+        )
+        if self.built:
+            self._group_optimizer()
+
+    def compile_from_config(self, config):
+        config = keras.saving.deserialize_keras_object(config)
+        self.compile(**config)
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.compiled:
+            self._group_optimizer()
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, *args, **kwargs):
+        bound = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
+        arguments = dict(bound.arguments)
+        arguments.pop("self")
+        data = FitData.of(arguments)
+        check_arrays(data.x, data.y, self)
+        if data.validation_data is not None:
+            check_arrays(*data.validation_data[:2], self)
+        arguments["callbacks"] = MethodHooks.added_to(
+            arguments.get("callbacks"), data
+        )
+        return super().fit(**arguments)
+
+    @functools.wraps(keras.Model.evaluate)
+    def evaluate(self, *args, **kwargs):
+        bound = inspect.signature(keras.Model.evaluate).bind(
+            self, *args, **kwargs
+        )
+        arguments = dict(bound.arguments)
+        arguments.pop("self")
+        arguments.update(arguments.pop("kwargs", {}))
+        arguments["callbacks"] = MethodHooks.added_to(
+            arguments.get("callbacks"), None
+        )
+        return super().evaluate(**arguments)
+
+    def make_train_function(self, force=False):
+        """One compiled step per phase, made when the phase is first met."""
+        if force or self.train_function is None:
+            self._train_functions = {}
+        if self.phase not in self._train_functions:
+            # A fresh closure: compilers cache by equality, and two bound
+            # methods of one object are equal.
+            step = type(self).train_step
+            self.train_step = lambda *args: step(self, *args)
+            super().make_train_function(force=True)
+            self._train_functions[self.phase] = self.train_function
+        self.train_function = self._train_functions[self.phase]
+        return self.train_function
+
+    def set_phase(self, phase):
+        """Switches the compiled step; called before an epoch."""
+        self.phase = phase
+        self.make_train_function()
+
+    def _metric_names(self):
+        """Names of the metrics; all must exist before the first step."""
+        quantities = ["gradient_norm", *self.tracked]
+        several = len(self.modalities) > 1
+        if self.has_unimodal_logits:
+            quantities = ["accuracy", "score", *quantities]
+        names = [f"{m}_{q}" for q in quantities for m in self.modalities]
+        if self.has_unimodal_logits and several:
+            names.append("score_ratio")
+        if len(self.phases) > 1:
+            names.append("phase")
+        return names
+
+    def _add_counter(self, name, shape=()):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+        )
+
+    def _group_optimizer(self):
+        """Tells a per-modality optimizer which variable is whose."""
+        if not self.optimizer_per_modality:
+            return
+        optimizer = self.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if optimizer.groups is None:
+            optimizer.set_groups(self.variable_groups())
+
+
+def _per_modality(optimizer, count):
+    """One optimizer for each modality, and one for what they share."""
+    if isinstance(optimizer, PerModality):
+        return optimizer
+    # Cloned now: the groups are known when the model is built, which may be
+    # symbolically, where no variable can be created.
+    clones = [clone(optimizer, f"{optimizer.name}_{i}") for i in range(count)]
+    return PerModality(clones)

@@ -1,0 +1,318 @@
+"""Encoders, a fusion and optional unimodal heads, as one Keras model."""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from keras_balance import fusions
+
+
+class Outputs(NamedTuple):
+    """What one forward pass yields.
+
+    Attributes:
+        features: dict by modality, `(batch, dim)`, zero in absent rows.
+        unimodal: dict by modality, float32 logits `(batch, classes)` from the
+            dedicated head or from the fusion's exact split; empty where the
+            model has neither.
+        logits: float32 fused logits `(batch, classes)`.
+        present: dict by modality, float32 `(batch,)` of 0 and 1, for the
+            modalities whose presence the input marks.
+    """
+
+    features: Any
+    unimodal: Any
+    logits: Any
+    present: Any
+
+
+@keras.saving.register_keras_serializable("keras_balance")
+class MultimodalModel(keras.Model):
+    """A classifier over several modalities.
+
+    Inputs are a dict by modality name, and labels are class indices or
+    one-hot rows. Where a modality can be missing, the boolean input
+    `<name>_present`, `(batch,)`, marks the rows that have it: in the others
+    its encoder sees zeros and its features are zero.
+
+    Args:
+        encoders: dict from a modality's name to a Keras layer or model that
+            maps its input to features `(batch, dim)`. The order of the dict
+            is the order of the modalities.
+        num_classes: integer.
+        fusion: a name (`keras_balance.fusions.names()`) or a `Fusion` layer.
+        heads: boolean, whether each modality gets a dedicated linear head.
+            Without heads, unimodal logits come from the fusion's split where
+            it has one.
+        preprocessing: dict from a modality's name to a Keras layer that is
+            applied to its input first, in float32 under any dtype policy.
+        **kwargs: arguments of `keras.Model`.
+
+    Raises:
+        ValueError: where an argument is none of the above.
+    """
+
+    def __init__(
+        self,
+        encoders,
+        num_classes,
+        fusion="concat",
+        heads=False,
+        preprocessing=None,
+        **kwargs,
+    ):
+        check_encoders(encoders)
+        check_num_classes(num_classes)
+        preprocessing = dict(preprocessing or {})
+        unknown = sorted(set(preprocessing) - set(encoders))
+        if unknown:
+            raise ValueError(
+                "preprocessing must name modalities of encoders "
+                f"{list(encoders)}. Received: preprocessing for {unknown}"
+            )
+        # Inputs keep their type: preprocessing runs in float32.
+        super().__init__(autocast=False, **kwargs)
+        self.modalities = tuple(encoders)
+        self.num_classes = num_classes
+        self.encoders = dict(encoders)
+        for layer in preprocessing.values():
+            layer.dtype_policy = "float32"
+        self.preprocessing = preprocessing
+        self.fusion = self._make_fusion(fusion)
+        self.heads = {}
+        if heads:
+            self.heads = {
+                name: keras.layers.Dense(
+                    num_classes, dtype="float32", name=f"{name}_head"
+                )
+                for name in self.modalities
+            }
+
+    @property
+    def has_unimodal_logits(self):
+        """Whether a forward pass yields logits of each modality."""
+        return bool(self.heads) or self.fusion.splits
+
+    def build(self, input_shape):
+        check_inputs(input_shape, self.modalities)
+        shapes = []
+        for name in self.modalities:
+            shape = tuple(input_shape[name])
+            if name in self.preprocessing:
+                layer = self.preprocessing[name]
+                if not layer.built:
+                    layer.build(shape)
+                stored = keras.KerasTensor(shape)
+                shape = tuple(layer.compute_output_spec(stored).shape)
+            encoder = self.encoders[name]
+            if not encoder.built:
+                encoder.build(shape)
+            features = encoder.compute_output_shape(shape)
+            check_features(name, features)
+            shapes.append((None, features[-1]))
+        if not self.fusion.built:
+            self.fusion.build(shapes)
+        for head, shape in zip(self.heads.values(), shapes, strict=False):
+            if not head.built:
+                head.build(shape)
+
+    def call(self, inputs, training=False):
+        return self.forward_pass(inputs, training=training).logits
+
+    def forward_pass(self, inputs, training=False):
+        """Features, unimodal logits and fused logits of a batch.
+
+        Args:
+            inputs: dict of tensors by modality name.
+            training: boolean.
+
+        Returns:
+            `Outputs`.
+        """
+        check_inputs(inputs, self.modalities)
+        features = {
+            name: self.encode(name, inputs, training=training)
+            for name in self.modalities
+        }
+        ordered = [features[name] for name in self.modalities]
+        logits = ops.cast(self.fusion(ordered), "float32")
+        if self.heads:
+            unimodal = {
+                name: self.heads[name](ops.cast(features[name], "float32"))
+                for name in self.modalities
+            }
+        elif self.fusion.splits:
+            split = self.fusion.split(ordered)
+            unimodal = dict(zip(self.modalities, split, strict=True))
+        else:
+            unimodal = {}
+        present = {
+            name: ops.cast(inputs[f"{name}_present"], "float32")
+            for name in self.modalities
+            if f"{name}_present" in inputs
+        }
+        return Outputs(features, unimodal, logits, present)
+
+    def encode(self, name, inputs, training=False):
+        """Features of one modality, `(batch, dim)`."""
+        x = inputs[name]
+        if name in self.preprocessing:
+            x = self.preprocessing[name](x, training=training)
+        present = inputs.get(f"{name}_present")
+        if present is None:
+            return self.encoders[name](x, training=training)
+        x = _zero_absent(x, present)
+        return _zero_absent(self.encoders[name](x, training=training), present)
+
+    def variable_groups(self):
+        """Which trainable variables belong to which modality.
+
+        Returns:
+            List of M + 1 lists of indices into `trainable_variables`: for each
+            modality its encoder, its head and what the fusion uses for it
+            alone, and last all the rest.
+        """
+        index = {id(v): i for i, v in enumerate(self.trainable_variables)}
+        groups = []
+        for i, name in enumerate(self.modalities):
+            own = [*self.encoders[name].trainable_variables]
+            own += self.fusion.own_variables(i)
+            if name in self.heads:
+                own += self.heads[name].trainable_variables
+            groups.append(sorted(index[id(v)] for v in own))
+        taken = {i for group in groups for i in group}
+        groups.append([i for i in index.values() if i not in taken])
+        return groups
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        # Keras leaves random states out; without them training that goes on
+        # after loading differs from training that was never interrupted.
+        for i, state in enumerate(self._random_state_variables()):
+            store[f"random_{i}"] = state
+
+    def load_own_variables(self, store):
+        keys = list(store.keys())
+        random = [key for key in keys if key.startswith("random_")]
+        super().load_own_variables(
+            {key: store[key] for key in keys if key not in random}
+        )
+        for i, state in enumerate(self._random_state_variables()):
+            if f"random_{i}" in random:
+                state.assign(store[f"random_{i}"])
+
+    def _random_state_variables(self):
+        weights = {id(w) for w in self.weights}
+        return [v for v in self.variables if id(v) not in weights]
+
+    def _make_fusion(self, fusion):
+        fusion = fusions.get(fusion)
+        if fusion.num_classes is None:
+            fusion.num_classes = self.num_classes
+        if fusion.num_classes != self.num_classes:
+            raise ValueError(
+                f"The fusion must have the model's {self.num_classes} "
+                f"classes. Received: fusion.num_classes={fusion.num_classes}"
+            )
+        if len(self.modalities) < fusion.min_modalities:
+            raise ValueError(
+                f"The fusion '{type(fusion).__name__}' needs at least "
+                f"{fusion.min_modalities} modalities. Received: "
+                f"{list(self.modalities)}"
+            )
+        return fusion
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoders": {k: serialize(v) for k, v in self.encoders.items()},
+            "num_classes": self.num_classes,
+            "fusion": serialize(self.fusion),
+            "heads": bool(self.heads),
+            "preprocessing": {
+                k: serialize(v) for k, v in self.preprocessing.items()
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        def layers(configs):
+            return {
+                name: keras.saving.deserialize_keras_object(
+                    layer, custom_objects=custom_objects
+                )
+                for name, layer in configs.items()
+            }
+
+        config = dict(config)
+        config["encoders"] = layers(config["encoders"])
+        config["preprocessing"] = layers(config["preprocessing"])
+        config["fusion"] = keras.saving.deserialize_keras_object(
+            config["fusion"], custom_objects=custom_objects
+        )
+        return cls(**config)
+
+
+def _zero_absent(x, present):
+    shape = (-1,) + (1,) * (len(x.shape) - 1)
+    # where, not a product: an absent row may hold anything, NaN included.
+    keep = ops.reshape(ops.cast(present, "bool"), shape)
+    return ops.where(keep, x, ops.zeros_like(x))
+
+
+def check_encoders(encoders):
+    """Raises ValueError where `encoders` is no dict of distinct layers."""
+    if not isinstance(encoders, dict) or not encoders:
+        raise ValueError(
+            "encoders must be a dict from modality names to Keras layers, "
+            "such as {'audio': audio_encoder, 'visual': visual_encoder}. "
+            f"Received: encoders={encoders!r}"
+        )
+    for name, encoder in encoders.items():
+        if not isinstance(name, str) or not isinstance(
+            encoder, keras.layers.Layer
+        ):
+            raise ValueError(
+                "encoders must be a dict from modality names to Keras "
+                f"layers. Received: {name!r}: {encoder!r}"
+            )
+    if len({id(encoder) for encoder in encoders.values()}) < len(encoders):
+        raise ValueError(
+            "Each modality must have an encoder of its own. Received: the "
+            f"same layer more than once in encoders={list(encoders)}. Make a "
+            "second one with encoder.__class__.from_config("
+            "encoder.get_config())."
+        )
+
+
+def check_num_classes(num_classes):
+    """Raises ValueError where `num_classes` is no integer above 1."""
+    if not isinstance(num_classes, int) or num_classes < 2:
+        raise ValueError(
+            "num_classes must be an integer of at least 2. Received: "
+            f"num_classes={num_classes!r}"
+        )
+
+
+def check_inputs(inputs, modalities):
+    """Raises ValueError where a modality has no input."""
+    keys = list(inputs) if isinstance(inputs, dict) else None
+    if keys is None or any(name not in keys for name in modalities):
+        received = type(inputs).__name__ if keys is None else sorted(keys)
+        raise ValueError(
+            f"Inputs must be a dict with the modalities {list(modalities)}, "
+            f"the names of the encoders. Received: {received}"
+        )
+
+
+def check_features(name, shape):
+    """Raises ValueError where an encoder's output is not (batch, dim)."""
+    if len(shape) != 2 or shape[-1] is None:
+        raise ValueError(
+            "An encoder must return features of shape (batch, dim), with dim "
+            f"known. Received: encoders['{name}'] returns shape "
+            f"{tuple(shape)}. End it with a pooling or Flatten layer."
+        )

@@ -1,0 +1,93 @@
+"""Tiny networks and data, the same numbers on every backend.
+
+The audio encoder has BatchNormalization, the visual one a convolution; no bias
+stands before BatchNormalization, where its gradient would be rounding error.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+import keras_balance as kb
+
+CLASSES = 3
+SHAPES = {"audio": (6,), "visual": (6, 6, 1), "text": (4,)}
+
+
+def encoder(name, normalize=True):
+    """The encoder of a modality: features `(batch, 5)`."""
+    inputs = keras.Input(SHAPES[name])
+    if name == "visual":
+        x = layers.Conv2D(4, 3, activation="relu", data_format="channels_last")(
+            inputs
+        )
+        x = layers.GlobalAveragePooling2D(data_format="channels_last")(x)
+    else:
+        x = layers.Dense(8, use_bias=not normalize)(inputs)
+        if normalize and name == "audio":
+            x = layers.BatchNormalization()(x)
+        x = layers.Activation("tanh")(x)
+    return keras.Model(inputs, layers.Dense(5)(x), name=name)
+
+
+def data(rows=48, modalities=("audio", "visual"), seed=0):
+    """Separable data `(x, y)`; audio is easy, visual hard."""
+    random = np.random.default_rng(seed)
+    y = random.integers(0, CLASSES, rows).astype("int32")
+    strength = {"audio": 1.5, "visual": 0.5, "text": 0.8}
+    x = {}
+    for name in modalities:
+        pattern = random.normal(size=(CLASSES, *SHAPES[name]))
+        noise = random.normal(size=(rows, *SHAPES[name]))
+        x[name] = (strength[name] * pattern[y] + noise).astype("float32")
+    return x, y
+
+
+def model(
+    row,
+    modalities=("audio", "visual"),
+    optimizer=None,
+    normalize=True,
+    compile_arguments=None,
+    **arguments,
+):
+    """A compiled model of a table's row, with weights from NumPy."""
+    network = kb.methods.create(
+        row.slug,
+        encoders={name: encoder(name, normalize) for name in modalities},
+        num_classes=CLASSES,
+        **{**row.arguments, **arguments},
+    )
+    network.build({name: (None, *SHAPES[name]) for name in modalities})
+    set_weights(network)
+    network.compile(
+        optimizer=optimizer or keras.optimizers.SGD(0.1, momentum=0.9),
+        metrics=["accuracy"],
+        **(compile_arguments or {}),
+    )
+    return network
+
+
+def set_weights(network, seed=1):
+    """Kernels that a seed draws in NumPy, the same on every backend."""
+    random = np.random.default_rng(seed)
+    for variable in network.trainable_variables:
+        if len(variable.shape) > 1:
+            fan_in = np.prod(variable.shape[:-1])
+            values = random.normal(size=variable.shape) / np.sqrt(fan_in)
+            variable.assign(values.astype("float32"))
+
+
+def weights(network):
+    """All variables as NumPy arrays, those of the optimizer last."""
+    variables = [*network.variables, *network.optimizer.variables]
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+
+
+def difference(one, other):
+    """The largest absolute difference of two lists of arrays."""
+    return max(
+        float(np.max(np.abs(a.astype("float64") - b.astype("float64"))))
+        for a, b in zip(one, other, strict=True)
+        if a.size
+    )
