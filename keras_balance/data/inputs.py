@@ -1,0 +1,88 @@
+"""Checksums of a data set's files, remembered while the files do not change."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+from pathlib import Path
+
+CHUNK = 1 << 20
+
+
+def sha256_of(path, algorithm="sha256"):
+    """Returns the hex digest of a file, read in pieces."""
+    state = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while block := file.read(CHUNK):
+            state.update(block)
+    return state.hexdigest()
+
+
+def checksums(paths, cache_dir, workers=None, progress=None):
+    """Returns the sha256 of many files.
+
+    A digest is remembered with the file's size and times in the cache
+    directory, so that the second start only asks the file system.
+
+    Args:
+        paths: list of files; a missing one has the digest `""`.
+        cache_dir: the cache directory.
+        workers: number of threads, by default the number of processors.
+        progress: callable `(done, total, description)` or None.
+
+    Returns:
+        dict from path to hex digest.
+    """
+    paths = sorted({Path(path) for path in paths})
+    root = os.path.commonpath([p.absolute() for p in paths]) if paths else ""
+    name = hashlib.sha256(root.encode()).hexdigest()[:16]
+    store = Path(cache_dir) / f"checksums-{name}.json"
+    known = _load(store)
+    current, stale = {}, []
+    for path in paths:
+        stamp = _stamp(path)
+        entry = known.get(str(path.absolute()))
+        if stamp is None:
+            current[path] = ["", None]
+        elif entry is not None and entry[1] == stamp:
+            current[path] = entry
+        else:
+            stale.append(path)
+            current[path] = ["", stamp]
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        digests = pool.map(sha256_of, stale)
+        for done, path in enumerate(stale, 1):
+            current[path][0] = next(digests)
+            if progress is not None:
+                progress(done, len(stale), "checksums of the files")
+    if stale:
+        merged = known | {str(p.absolute()): v for p, v in current.items()}
+        write_json(store, merged)
+    return {path: entry[0] for path, entry in current.items()}
+
+
+def write_json(path, value):
+    """Writes JSON under a temporary name, then renames it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "w") as file:
+        json.dump(value, file, sort_keys=True, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _stamp(path):
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _load(store):
+    try:
+        return json.loads(store.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}

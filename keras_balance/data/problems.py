@@ -1,0 +1,100 @@
+"""What is wrong with a data set, and how it is shown."""
+
+import dataclasses
+import json
+
+from keras_balance.errors import UsageError
+
+SHOWN = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or worth knowing.
+
+    Attributes:
+        kind: one word, such as `"truncated"`.
+        path: the file, or the sample's name.
+        message: one sentence.
+        severity: `"error"`, or `"note"` for what the paper's own data has.
+    """
+
+    kind: str
+    path: str
+    message: str
+    severity: str = "error"
+
+
+@dataclasses.dataclass
+class DoctorReport:
+    """What `doctor` found.
+
+    Attributes:
+        name: the data set.
+        folder: where it was looked for.
+        problems: list of `Problem`.
+        counts: JSON-able dict of counts.
+    """
+
+    name: str
+    folder: str
+    problems: list = dataclasses.field(default_factory=list)
+    counts: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def ok(self):
+        """Whether there is no problem of severity `"error"`."""
+        return not any(p.severity == "error" for p in self.problems)
+
+    def add(self, kind, path, message, severity="error"):
+        """Adds a `Problem`."""
+        self.problems.append(Problem(kind, str(path), message, severity))
+
+    def to_json(self):
+        """Returns the report as JSON text."""
+        fields = dataclasses.asdict(self)
+        return json.dumps({**fields, "ok": self.ok}, indent=2, sort_keys=True)
+
+    def render(self):
+        """Returns a `rich` renderable: problems by kind, then the counts."""
+        from rich.console import Group
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table("problem", "where", "what", title=self.folder)
+        for kind in sorted({p.kind for p in self.problems}):
+            found = [p for p in self.problems if p.kind == kind]
+            for problem in found[:SHOWN]:
+                colour = "red" if problem.severity == "error" else "yellow"
+                table.add_row(
+                    f"[{colour}]{kind}[/]",
+                    escape(problem.path),
+                    escape(problem.message),
+                )
+            if len(found) > SHOWN:
+                table.add_row(kind, f"... and {len(found) - SHOWN} more", "")
+        counts = Table("count", "value")
+        for name, value in self.counts.items():
+            counts.add_row(name, escape(json.dumps(value)))
+        errors = sum(p.severity == "error" for p in self.problems)
+        notes = len(self.problems) - errors
+        verdict = "[green]no errors[/]" if self.ok else "[red]broken[/]"
+        summary = f"{self.name}: {verdict}, {errors} errors, {notes} notes"
+        return Group(*([table] if self.problems else []), counts, summary)
+
+
+def refuse(problems, what, hint):
+    """Raises one `UsageError` that lists problems (the first 20).
+
+    Args:
+        problems: non-empty list of `Problem`.
+        what: text before the count, such as `"preparing cremad"`.
+        hint: what to do about it.
+    """
+    lines = [f"  {p.kind}: {p.message}" for p in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  ... and {len(problems) - SHOWN} more")
+    raise UsageError(
+        f"{what}: {len(problems)} broken or missing.\n" + "\n".join(lines),
+        hint=hint,
+    )

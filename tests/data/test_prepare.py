@@ -1,0 +1,412 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from keras_balance.data import cremad
+from keras_balance.data import shards
+from keras_balance.data.cremad import choose_frames
+from keras_balance.data.cremad import tile
+from keras_balance.data.cremad_names import FOLDERS
+from keras_balance.data.media import read_audio
+from keras_balance.data.media import read_frames
+from keras_balance.errors import UsageError
+
+
+def content(folder):
+    """The bytes of every file of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def run(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def copy(demo, tmp_path):
+    """A copy of the demo set that a test may break."""
+    folder = tmp_path / "data"
+    shutil.copytree(demo, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(demo, settings, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, cremad.prepare(demo, cache, settings, workers=2)
+
+
+def test_rows_are_the_decoded_files(demo, whole):
+    prepared = whole[1]
+    assert prepared.names == sorted(prepared.names) and len(prepared) == 36
+    for i in (0, 17, 35):
+        name = prepared.names[i]
+        wave = read_audio(demo / "AudioWAV" / f"{name}.wav", 22050)
+        expected = np.concatenate([wave] * 3)[:66150]
+        np.testing.assert_array_equal(prepared.arrays["audio"][i], expected)
+        frames = read_frames(demo / "VideoFlash" / f"{name}.flv")
+        frames = np.concatenate([frames, frames[-1:], frames[-1:]])[:3]
+        np.testing.assert_array_equal(prepared.arrays["visual"][i], frames)
+        emotion = name.split("_")[2]
+        assert "NEU HAP SAD FEA DIS ANG".split()[prepared.labels[i]] == emotion
+    assert prepared.labels.dtype == np.int32
+    assert prepared.skipped == []
+
+
+def test_short_clips_are_listed(demo, whole):
+    short = [
+        path.stem
+        for path in sorted((demo / "VideoFlash").glob("*.flv"))
+        if len(read_frames(path)) < 3
+    ]
+    assert short
+    listed = [text.partition(":")[0] for text in whole[1].warnings]
+    assert listed == short
+
+
+def test_genuine_wavs_are_tiled(real, tmp_path):
+    for path in sorted((real / "cremad" / "AudioWAV").glob("*.wav")):
+        wave = read_audio(path, 22050)
+        tiled = tile(wave, 66150)
+        # The authors' rule: three copies, cut to 3 s, clipped.
+        expected = np.clip(np.tile(wave, 3)[:66150], -1, 1)
+        np.testing.assert_array_equal(tiled, expected)
+        assert tiled.dtype == np.float32
+
+
+def test_tile_clips():
+    wave = np.array([1.5, -2.0, 0.5], "float32")
+    np.testing.assert_array_equal(tile(wave, 4), [1, -1, 0.5, 1])
+
+
+@pytest.mark.parametrize(
+    "available, wanted, expected",
+    [
+        (3, 1, [0]),
+        (3, 3, [0, 1, 2]),
+        (5, 3, [0, 2, 4]),
+        (4, 3, [0, 2, 3]),
+        (60, 3, [0, 30, 59]),
+        (2, 3, [0, 1, 1]),
+        (1, 3, [0, 0, 0]),
+        (7, 2, [0, 6]),
+    ],
+)
+def test_choice_of_frames(available, wanted, expected):
+    assert choose_frames(available, wanted).tolist() == expected
+
+
+def test_second_call_decodes_nothing(demo, settings, whole, monkeypatch):
+    cache, prepared = whole
+    monkeypatch.setattr(cremad, "_decode", None)
+    again = cremad.prepare(demo, cache, settings)
+    assert again.checksum == prepared.checksum
+    assert again.folder == prepared.folder
+
+
+def test_a_copy_elsewhere_uses_the_same_shards(copy, settings, whole):
+    cache, prepared = whole
+    assert cremad.prepare(copy, cache, settings).folder == prepared.folder
+
+
+def test_a_changed_file_gives_other_shards(copy, settings, whole):
+    cache, prepared = whole
+    wavs = sorted((copy / "AudioWAV").glob("*.wav"))
+    wavs[1].write_bytes(wavs[0].read_bytes())
+    other = cremad.prepare(copy, cache, settings)
+    assert other.folder != prepared.folder
+    assert other.checksum != prepared.checksum
+    np.testing.assert_array_equal(
+        other.arrays["audio"][1], prepared.arrays["audio"][0]
+    )
+
+
+def test_another_front_end_gives_other_shards(demo, whole):
+    cache, prepared = whole
+    settings = cremad.Settings(frame_size=(24, 36), frames=1, sample_rate=8000)
+    other = cremad.prepare(demo, cache, settings)
+    assert other.folder != prepared.folder
+    assert other.arrays["visual"].shape == (36, 1, 24, 36, 3)
+    assert other.arrays["audio"].shape == (36, 24000)
+
+
+PREPARE = """
+import os, signal, sys
+from keras_balance.data import cremad, shards
+shards.ROWS_PER_SYNC = 4
+data, cache, where = sys.argv[1:4]
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+progress = None
+if where.isdigit():
+    def progress(done, total, description):
+        if description.startswith("decoding") and done == int(where):
+            kill()
+elif where == "replace":
+    original = os.replace
+    def replace(source, target):
+        if str(source).endswith(".partial"):
+            kill()
+        original(source, target)
+    os.replace = replace
+elif where == "manifest":
+    shards.write_json = kill
+settings = cremad.Settings(frame_size=(32, 48))
+cremad.prepare(data, cache, settings, workers=2, progress=progress)
+"""
+
+
+@pytest.mark.parametrize("where", [1, 6, 20, 36, "manifest", "replace"])
+def test_a_killed_preparation_resumes(
+    demo, settings, whole, tmp_path, where, monkeypatch
+):
+    killed = run(PREPARE, demo, tmp_path, where)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    folders = [p.suffix for p in tmp_path.iterdir() if p.is_dir()]
+    assert folders == [".partial"]  # nothing that looks complete
+    decoded, lock, original = [], threading.Lock(), cremad._decode
+
+    def counted(item, *arguments):
+        with lock:
+            decoded.append(item.name)
+        return original(item, *arguments)
+
+    monkeypatch.setattr(cremad, "_decode", counted)
+    prepared = cremad.prepare(demo, tmp_path, settings, workers=2)
+    assert content(prepared.folder) == content(whole[1].folder)
+    kept = 36 if isinstance(where, str) else where // 4 * 4
+    assert len(decoded) == 36 - kept
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_journal_line_cut_short_is_forgotten(demo, settings, whole, tmp_path):
+    run(PREPARE, demo, tmp_path, 20)
+    (journal,) = tmp_path.glob("*.partial/" + shards.JOURNAL)
+    journal.write_text(journal.read_text()[:-30])
+    prepared = cremad.prepare(demo, tmp_path, settings)
+    assert content(prepared.folder) == content(whole[1].folder)
+
+
+def test_damaged_shards_are_made_again(demo, settings, whole, tmp_path):
+    prepared = cremad.prepare(demo, tmp_path, settings)
+    path = prepared.folder / "audio.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UsageError, match="is damaged: expected audio.npy of"):
+        shards.open_shards(prepared.folder)
+    again = cremad.prepare(demo, tmp_path, settings)
+    assert content(again.folder) == content(whole[1].folder)
+
+
+def test_changed_bytes_are_found_on_request(demo, settings, tmp_path):
+    prepared = cremad.prepare(demo, tmp_path, settings)
+    with open(prepared.folder / "visual.npy", "rb+") as file:
+        file.seek(5000)
+        file.write(b"\xff\x00\xff")
+    shards.open_shards(prepared.folder)
+    with pytest.raises(UsageError, match="sha256 of visual.npy differs"):
+        shards.open_shards(prepared.folder, verify=True)
+
+
+def test_all_broken_files_are_listed_once(copy, settings, tmp_path):
+    wavs = sorted((copy / "AudioWAV").glob("*.wav"))
+    flvs = sorted((copy / "VideoFlash").glob("*.flv"))
+    wavs[0].unlink()
+    wavs[1].write_bytes(b"")
+    wavs[2].write_bytes(wavs[2].read_bytes()[:-99])
+    flvs[3].write_bytes(flvs[3].read_bytes()[:3000])
+    flvs[4].write_text("version https://git-lfs.github.com/spec/v1\noid")
+    with pytest.raises(UsageError) as caught:
+        cremad.prepare(copy, tmp_path / "cache", settings)
+    message = caught.value.message
+    assert "preparing cremad: 5 broken or missing" in message
+    for kind, path in [
+        ("missing", wavs[0]),
+        ("empty", wavs[1]),
+        ("truncated", wavs[2]),
+        ("truncated", flvs[3]),
+        ("lfs-stub", flvs[4]),
+    ]:
+        assert f"{kind}: {path}" in message
+    assert "--on-error skip" in caught.value.hint
+    assert not list((tmp_path / "cache").glob("*/" + shards.MANIFEST))
+
+
+def test_more_than_twenty_are_counted(copy, settings, tmp_path):
+    for path in sorted((copy / "AudioWAV").glob("*.wav"))[:25]:
+        path.write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        cremad.prepare(copy, tmp_path / "cache", settings)
+    assert caught.value.message.count("empty: ") == 20
+    assert "25 broken" in caught.value.message
+    assert "... and 5 more" in caught.value.message
+
+
+def test_skip_leaves_broken_clips_out(copy, settings, whole, tmp_path):
+    wavs = sorted((copy / "AudioWAV").glob("*.wav"))
+    wavs[5].write_bytes(b"")
+    cache = tmp_path / "cache"
+    prepared = cremad.prepare(copy, cache, settings, on_error="skip")
+    assert [p.path for p in prepared.skipped] == [wavs[5].stem]
+    assert [p.kind for p in prepared.skipped] == ["empty"]
+    assert len(prepared) == 35 and wavs[5].stem not in prepared.names
+    rest = np.delete(np.arange(36), 5)
+    for name, array in prepared.arrays.items():
+        assert array.shape == (35, *whole[1].arrays[name].shape[1:])
+        np.testing.assert_array_equal(array[:], whole[1].arrays[name][rest])
+    np.testing.assert_array_equal(prepared.labels, whole[1].labels[rest])
+    cut = cremad.split(prepared, copy, settings)
+    assert any("1 of them skipped" in text for text in cut.description)
+    # The same shards are refused where broken clips are not accepted.
+    with pytest.raises(UsageError, match="1 broken or missing"):
+        cremad.prepare(copy, cache, settings)
+
+
+def test_a_mended_file_is_all_that_is_decoded_again(
+    copy, settings, whole, tmp_path, monkeypatch
+):
+    wav = sorted((copy / "AudioWAV").glob("*.wav"))[5]
+    good = wav.read_bytes()
+    wav.write_bytes(b"")
+    cache = tmp_path / "cache"
+    with pytest.raises(UsageError):
+        cremad.prepare(copy, cache, settings)
+    wav.write_bytes(good)
+    decoded, original = [], cremad._decode
+
+    def counted(item, *arguments):
+        decoded.append(item.name)
+        return original(item, *arguments)
+
+    monkeypatch.setattr(cremad, "_decode", counted)
+    prepared = cremad.prepare(copy, cache, settings)
+    assert decoded == [wav.stem]
+    assert content(prepared.folder) == content(whole[1].folder)
+
+
+def test_nothing_left(copy, settings, tmp_path):
+    for path in (copy / "AudioWAV").glob("*.wav"):
+        path.write_bytes(b"")
+    with pytest.raises(UsageError, match="no sample is left"):
+        cremad.prepare(copy, tmp_path / "c", settings, on_error="skip")
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_no_data(tmp_path, settings, make):
+    folder = tmp_path / "none"
+    if make:
+        folder.mkdir()
+    with pytest.raises(UsageError) as caught:
+        cremad.prepare(folder, tmp_path / "cache", settings)
+    assert str(folder) in caught.value.message
+    assert "keras-balance data fetch cremad" in caught.value.hint
+
+
+def test_bad_arguments(demo, settings, tmp_path):
+    with pytest.raises(ValueError, match="on_error='ignore'"):
+        cremad.prepare(demo, tmp_path, settings, on_error="ignore")
+    with pytest.raises(ValueError, match="split='papers'"):
+        cremad.Settings(split="papers")
+    with pytest.raises(ValueError, match="frames=0"):
+        cremad.Settings(frames=0)
+
+
+def test_a_silent_clip_is_refused_unless_published(
+    copy, settings, tmp_path, monkeypatch
+):
+    wav = sorted((copy / "AudioWAV").glob("*.wav"))[7]
+    data = wav.read_bytes()
+    wav.write_bytes(data[:44] + bytes(len(data) - 44))
+    with pytest.raises(UsageError, match=f"silent: {wav}"):
+        cremad.prepare(copy, tmp_path / "a", settings)
+    monkeypatch.setitem(cremad.KNOWN_BAD, wav.stem, "silent")
+    prepared = cremad.prepare(copy, tmp_path / "b", settings)
+    assert f"{wav.stem}: silent, as published; kept." in prepared.warnings
+
+
+LIMITED = """
+import resource, sys
+from keras_balance.data import cremad
+from keras_balance.errors import UsageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    cremad.prepare(*sys.argv[1:3], cremad.Settings(frame_size=(32, 48)))
+except UsageError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+def assert_full(text, cache):
+    need = 36 * (66150 * 4 + 3 * 32 * 48 * 3)
+    assert f"the prepared data needs {need} bytes" in text
+    assert "bytes free" in text and "--cache-dir" in text
+    assert not list(cache.rglob("*.npy"))
+    assert not list(cache.rglob(shards.MANIFEST))
+
+
+def test_a_file_size_limit_is_a_full_disk(demo, tmp_path):
+    limited = run(LIMITED, demo, tmp_path)
+    assert limited.returncode == 2, limited.stderr
+    assert_full(limited.stdout, tmp_path)
+
+
+@pytest.mark.parametrize("call", [1, 2, 5])
+def test_the_disk_fills_up_while_writing(
+    demo, settings, tmp_path, monkeypatch, call
+):
+    calls, original = [], os.fsync
+
+    def fsync(handle):
+        calls.append(handle)
+        if len(calls) > call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(handle)
+
+    monkeypatch.setattr(shards.os, "fsync", fsync)
+    with pytest.raises(UsageError) as caught:
+        cremad.prepare(demo, tmp_path, settings)
+    assert_full(str(caught.value), tmp_path)
+
+
+PEAK = """
+import resource, sys
+from keras_balance.data import cremad
+settings = cremad.Settings(frame_size=(240, 320), split="actors")
+prepared = cremad.prepare(*sys.argv[1:3], settings, workers=2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_peak_memory_does_not_grow_with_the_data(demo, tmp_path):
+    small = tmp_path / "small"
+    for folder, end in FOLDERS.items():
+        (small / folder).mkdir(parents=True)
+        for path in sorted((demo / folder).glob(f"*{end}"))[:6]:
+            shutil.copy(path, small / folder)
+    peaks = [
+        int(run(PEAK, folder, tmp_path / folder.name).stdout)
+        for folder in (small, demo)
+    ]
+    # 30 more clips of 0.95 MB each (29 MB) fit into a bound of 10 MB.
+    assert peaks[1] - peaks[0] < 10, peaks
+
+
+def test_two_processes_prepare_one_set_once(demo, tmp_path, settings):
+    code = PREPARE.replace("shards.ROWS_PER_SYNC = 4", "")
+    command = [sys.executable, "-c", code, demo, tmp_path, "never"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    both = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert len(list(tmp_path.glob("cremad-*/" + shards.MANIFEST))) == 1
