@@ -1,0 +1,25 @@
+"""The sections of a run's report, one a file, in the order of the page.
+
+A section is a function of a `Run` that returns `Html`, empty where the run
+has nothing to show.
+"""
+
+from keras_balance.evaluation.sections.confusion import confusion
+from keras_balance.evaluation.sections.headline import headline
+from keras_balance.evaluation.sections.notes import notes
+from keras_balance.evaluation.sections.published import published
+from keras_balance.evaluation.sections.repeat import repeat
+from keras_balance.evaluation.sections.settings import settings
+from keras_balance.evaluation.sections.timings import timings
+from keras_balance.evaluation.sections.training import training
+
+SECTIONS = (
+    headline,
+    published,
+    training,
+    confusion,
+    notes,
+    repeat,
+    settings,
+    timings,
+)

@@ -1,0 +1,67 @@
+"""What happened while the model trained, epoch by epoch."""
+
+from keras_balance.evaluation.figures import Line
+from keras_balance.evaluation.figures import curves
+from keras_balance.evaluation.page import join
+from keras_balance.evaluation.page import section
+from keras_balance.evaluation.page import tag
+
+
+def training(run):
+    """Curves of loss, accuracy, score ratio, coefficient, gradient norm."""
+    epochs = [row["epoch"] + 1 for row in run.history]
+    selected = run.evaluation.get("selected_epoch")
+    marked = None if selected is None else selected + 1
+
+    def draw(title, lines, **options):
+        return curves(title, epochs, lines, selected=marked, **options)
+
+    figures = [
+        draw("Loss", _pair(run, "loss")),
+        draw("Accuracy, fused", _pair(run, "accuracy"), unit="%"),
+        draw("Accuracy per modality", _accuracies(run), unit="%"),
+        draw("Score per modality", _traces(run, "_score")),
+        draw("Score ratio", _ratio(run), level=1.0),
+        draw("Coefficient on the gradient", _traces(run, "_coefficient")),
+        draw("Gradient norm of the encoder", _traces(run, "_gradient_norm")),
+    ]
+    lead = "Solid: validation, or a trace of the method. Dashed: training."
+    if marked is not None:
+        lead += f" The dotted line is the epoch evaluated, {marked}."
+    grid = tag("div", *figures, class_="figures")
+    return section("Training", grid, lead=lead) if any(figures) else join([])
+
+
+def _column(run, name):
+    return [row.get(name) for row in run.history]
+
+
+def _pair(run, name):
+    return [
+        Line("training", _column(run, name), dashed=True),
+        Line("validation", _column(run, f"val_{name}")),
+    ]
+
+
+def _accuracies(run):
+    lines = []
+    for index, name in enumerate(run.modalities):
+        own = _column(run, f"{name}_accuracy")
+        held_out = _column(run, f"val_{name}_accuracy")
+        lines.append(Line(f"{name}, training", own, index, dashed=True))
+        lines.append(Line(f"{name}, validation", held_out, index))
+    return lines
+
+
+def _traces(run, suffix):
+    return [
+        Line(name, _column(run, f"{name}{suffix}"), index)
+        for index, name in enumerate(run.modalities)
+    ]
+
+
+def _ratio(run):
+    first, *others = run.modalities or [""]
+    second = others[0] if len(others) == 1 else "mean of the others"
+    text = f"{first} / {second}"
+    return [Line(text, _column(run, "score_ratio"))]
