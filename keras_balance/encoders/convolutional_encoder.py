@@ -53,7 +53,8 @@ def convolutional(
             data_format=data_format,
         )(x)
         if batch_normalization:
-            x = layers.BatchNormalization(axis=axis)(x)
+            # As torch and KerasHub have it: short runs need recent statistics.
+            x = layers.BatchNormalization(axis=axis, momentum=0.9)(x)
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(2, padding="same", data_format=data_format)(x)
     x = layers.GlobalAveragePooling2D(data_format=data_format)(x)

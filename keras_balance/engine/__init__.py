@@ -3,6 +3,8 @@
 `Engine` gives a model a `train_step` and a `test_step` for the backend in use,
 and the primitives on which every method is written once. What each primitive
 does is described in `base.py`; the three adapters have the same names in them.
+`replicas()` is how many copies of a step share a batch, each with the gradient
+of its part.
 """
 
 import keras
@@ -10,10 +12,13 @@ import keras
 _backend = keras.config.backend()
 if _backend == "tensorflow":
     from keras_balance.engine.tensorflow import Engine as Engine
+    from keras_balance.engine.tensorflow import replicas as replicas
 elif _backend == "jax":
     from keras_balance.engine.jax import Engine as Engine
+    from keras_balance.engine.jax import replicas as replicas
 elif _backend == "torch":
     from keras_balance.engine.torch import Engine as Engine
+    from keras_balance.engine.torch import replicas as replicas
 else:
     raise ImportError(
         "keras_balance trains on the tensorflow, jax and torch backends. "

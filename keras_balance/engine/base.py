@@ -11,7 +11,8 @@ class Gradients(NamedTuple):
     """What `Engine.gradients` returns.
 
     Attributes:
-        losses: list of scalar float32 losses, unscaled, in the order given.
+        losses: list of scalar float32 losses, unscaled, in the order given;
+            under a TensorFlow strategy each replica's share.
         aux: whatever else the loss function returned.
         gradients: one list per loss, each with one float32 gradient per
             variable (zeros where the loss does not depend on it), unscaled.
@@ -37,7 +38,8 @@ class BaseEngine:
     def gradients(self, loss_fn, variables):
         """Gradients of one or several losses that share a forward pass.
 
-        Under loss scaling the losses are scaled before differentiation and
+        Gradients are those of the whole batch, on every replica. Under loss
+        scaling the losses are scaled before differentiation and
         the gradients divided by the scale afterwards, so a method always sees
         the true gradient. They may then hold inf or NaN: see `all_finite`.
 

@@ -126,6 +126,11 @@ class Engine(BaseEngine):
         _assign(self.optimizer.variables, optimizer_values)
 
 
+def replicas():
+    """One: a step sees the whole batch, however it is sharded."""
+    return 1
+
+
 def _in_scope(step, data, state, lists):
     variables = [v for one in lists for v in one]
     values = [value for one in state for value in one]

@@ -21,11 +21,23 @@ class Engine(BaseEngine):
         return self.balanced_test_step(data)
 
     def switch(self, index, branches):
-        """Run `branches[index]`; a branch may differentiate and assign."""
+        """Run `branches[index]`; a branch may differentiate and assign.
+
+        Raises:
+            RuntimeError: under a strategy of several replicas, which cannot
+                synchronize inside a branch.
+        """
+        if replicas() > 1:
+            raise RuntimeError(
+                f"{type(self).__name__} chooses at each batch what to train, "
+                "which TensorFlow cannot do on several replicas. Received: "
+                f"{replicas()} replicas. Use one device, or the jax backend "
+                "with keras.distribution."
+            )
         return tf.switch_case(tf.cast(index, "int32"), branches)
 
     def sum_over_replicas(self, x):
-        """The sum of `x` over the replicas of a `tf.distribute` strategy."""
+        """The sum over the replicas of a `tf.distribute` strategy."""
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
             return x
@@ -47,7 +59,7 @@ class Engine(BaseEngine):
         sources = [v.value for v in variables]
         with tf.GradientTape(persistent=True) as tape:
             scaled, aux = loss_fn()
-        return _pull_back(tape, scaled, sources), aux
+        return self._pull_back(tape, scaled, sources), aux
 
     def _differentiate_at(self, loss_fn, variables, values, fixed):
         values = [tf.convert_to_tensor(v) for v in values]
@@ -56,19 +68,28 @@ class Engine(BaseEngine):
             tape.watch(values)
             with values_scope([*variables, *others], [*values, *other_values]):
                 scaled, aux = loss_fn()
-        return _pull_back(tape, scaled, values), aux
+        return self._pull_back(tape, scaled, values), aux
 
     def _apply(self, gradients, variables):
+        if replicas() > 1:
+            # Keras sums over the replicas; these are sums already.
+            gradients = [g / replicas() for g in gradients]
         self.optimizer.apply(gradients, variables)
 
-
-def _pull_back(tape, losses, sources):
-    zero = tf.UnconnectedGradients.ZERO
-    return [
-        [
-            # A lookup's gradient comes as slices.
-            tf.convert_to_tensor(g)
-            for g in tape.gradient(loss, sources, unconnected_gradients=zero)
+    def _pull_back(self, tape, losses, sources):
+        zero = tf.UnconnectedGradients.ZERO
+        return [
+            [
+                # A lookup's gradient comes as slices.
+                self.sum_over_replicas(tf.convert_to_tensor(g))
+                for g in tape.gradient(
+                    loss, sources, unconnected_gradients=zero
+                )
+            ]
+            for loss in losses
         ]
-        for loss in losses
-    ]
+
+
+def replicas():
+    """How many replicas the batch is split over, each with its own step."""
+    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -43,6 +43,11 @@ class Engine(BaseEngine):
             self.optimizer.apply(gradients, variables)
 
 
+def replicas():
+    """One: there is one process."""
+    return 1
+
+
 def refuse_distributed():
     """Raises: RuntimeError under `torch.distributed` with several ranks.
 
@@ -63,15 +68,16 @@ def refuse_distributed():
 
 
 def _pull_back(losses, sources):
-    last = len(losses) - 1
-    return [
-        list(
-            torch.autograd.grad(
-                loss, sources, retain_graph=i < last, materialize_grads=True
-            )
+    gradients = []
+    for i, loss in enumerate(losses):
+        # A constant has no graph; its gradients are zero all the same.
+        loss = loss if loss.requires_grad else 0.0 * sources[0].sum()
+        last = i == len(losses) - 1
+        one_loss = torch.autograd.grad(
+            loss, sources, retain_graph=not last, materialize_grads=True
         )
-        for i, loss in enumerate(losses)
-    ]
+        gradients.append(list(one_loss))
+    return gradients
 
 
 def _detached(aux):

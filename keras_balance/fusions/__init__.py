@@ -3,6 +3,7 @@
 A name for the model's `fusion` argument, or a layer to pass to it.
 """
 
+import difflib
 import importlib
 
 _FUSIONS = {
@@ -35,9 +36,12 @@ def get(identifier, **kwargs):
     if isinstance(identifier, Fusion):
         return identifier
     if not isinstance(identifier, str) or identifier not in _FUSIONS:
+        near = difflib.get_close_matches(str(identifier).lower(), _FUSIONS, n=1)
+        nearest = f". Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"fusion must be one of {', '.join(_FUSIONS)}, or a "
-            f"keras_balance.fusions layer. Received: fusion={identifier!r}"
+            "keras_balance.fusions layer. Received: "
+            f"fusion={identifier!r}{nearest}"
         )
     module, class_name = _FUSIONS[identifier]
     return getattr(importlib.import_module(module), class_name)(**kwargs)

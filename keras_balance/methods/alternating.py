@@ -17,6 +17,7 @@ much as one epoch of joint training divided by the number of modalities.
 import keras
 from keras import ops
 
+from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.multimodal import Outputs
@@ -63,7 +64,6 @@ class AlternatingLearning(BalancedModel):
     """
 
     optimizer_per_modality = True
-    needs_unimodal_logits = True
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class AlternatingLearning(BalancedModel):
             outputs = self.forward_one(index, batch.x)
             loss = self.unimodal_loss(name, outputs, batch)
             own = [*self.encoders[name].losses, *self.fusion.losses]
-            return sum(own, loss), outputs
+            return loss + sum(own) / replicas(), outputs
 
         (loss,), outputs, (gradients,) = self.gradients(loss_fn, variables)
         self.track_gradient_norms(gradients, variables)

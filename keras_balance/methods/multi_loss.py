@@ -30,7 +30,6 @@ from keras import ops
 from keras_balance.methods.ogm import check_alpha
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.modulated import ModulatedModel
-from keras_balance.models.scores import mean_of_others
 
 EPSILON = 1e-8
 VARIANTS = ("paper", "code")
@@ -48,9 +47,9 @@ def mlb_coefficients(scores, alpha, beta_max):
         float32 `(M,)`, in [1 - tanh(alpha), beta_max]; exactly 1 where scores
         are equal or all 0.
     """
-    others = mean_of_others(scores)
-    # r - 1 as one quotient, so that equal scores give exactly 0.
-    excess = (others - scores) / (scores + EPSILON)
+    # r - 1 from differences, so that equal scores give exactly 0.
+    differences = ops.sum(scores[None, :] - scores[:, None], axis=1)
+    excess = differences / (scores.shape[0] - 1) / (scores + EPSILON)
     beta = ops.where(excess > 0, beta_max, 2.0)
     return 1.0 + (beta - 1.0) * ops.tanh(alpha * excess)
 

@@ -229,6 +229,7 @@ def check_window(window):
     if window is None:
         return
     pair = isinstance(window, (list, tuple)) and len(window) == 2
+    pair = pair and all(isinstance(epoch, int) for epoch in window)
     if not pair or not 0 <= window[0] <= window[1]:
         raise ValueError(
             "window must be (first, last) with 0 <= first <= last, epochs "

@@ -16,8 +16,7 @@ from keras_balance.models import batch as batches
 from keras_balance.models import losses
 from keras_balance.models import scores
 from keras_balance.models.multimodal import MultimodalModel
-from keras_balance.optimizers.per_modality import PerModality
-from keras_balance.optimizers.per_modality import clone
+from keras_balance.optimizers.per_modality import one_per_group
 
 
 class Update(NamedTuple):
@@ -83,6 +82,7 @@ class BalancedModel(Engine, MultimodalModel):
             name: keras.metrics.Mean(name=name) for name in self._metric_names()
         }
         self._train_functions = {}
+        self._evaluating = False
 
     # Hooks ------------------------------------------------------------------
 
@@ -140,20 +140,15 @@ class BalancedModel(Engine, MultimodalModel):
         loss = self.compute_loss(
             batch.x, batch.y, outputs.logits, batch.sample_weight
         )
-        logs = self.step_logs(loss, outputs, batch)
-        training_only = [
-            name for name in self.trackers if not name.endswith("_accuracy")
-        ]
-        return {k: v for k, v in logs.items() if k not in training_only}
+        return self._of_validation(self.step_logs(loss, outputs, batch))
 
     def step_logs(self, loss, outputs, batch):
         """Counts faults, updates the metrics and returns their results."""
         # Under a TensorFlow strategy each replica holds its share of the loss.
         loss = self.sum_over_replicas(ops.cast(loss, "float32"))
         broken = ops.cast(ops.logical_not(ops.isfinite(loss)), "int32")
-        self.faults.assign(
-            ops.add(self.faults, ops.stack([batch.invalid, broken]))
-        )
+        invalid = self.sum_over_replicas(batch.invalid)
+        self.faults.assign(ops.add(self.faults, ops.stack([invalid, broken])))
         rows = ops.shape(batch.labels)[0]
         self.metrics[0].update_state(loss, sample_weight=rows)
         for name, logits in outputs.unimodal.items():
@@ -203,8 +198,9 @@ class BalancedModel(Engine, MultimodalModel):
         share = 1.0
         if present is not None:
             weight = batch.weight * present
-            total = ops.sum(weight)
-            share = ops.sum(batch.weight) / ops.maximum(total, 1e-8)
+            total = self.sum_over_replicas(ops.sum(weight))
+            every = self.sum_over_replicas(ops.sum(batch.weight))
+            share = every / ops.maximum(total, 1e-8)
         loss = self.loss_object(batch.y, outputs.unimodal[name], weight)
         return share * loss
 
@@ -247,7 +243,7 @@ class BalancedModel(Engine, MultimodalModel):
         """
         optimizer = keras.optimizers.get(optimizer)
         if self.optimizer_per_modality:
-            optimizer = _per_modality(optimizer, len(self.modalities) + 1)
+            optimizer = one_per_group(optimizer, len(self.modalities) + 1)
         self.loss_object = losses.resolve(loss)
         self._train_functions = {}
         super().compile(
@@ -295,7 +291,17 @@ class BalancedModel(Engine, MultimodalModel):
         arguments["callbacks"] = MethodHooks.added_to(
             arguments.get("callbacks"), None
         )
-        return super().evaluate(**arguments)
+        self._evaluating = True
+        try:
+            return super().evaluate(**arguments)
+        finally:
+            self._evaluating = False
+
+    def get_metrics_result(self):
+        # What a step returns is of the last batch and of one replica; Keras
+        # replaces it where this has the same keys.
+        results = super().get_metrics_result()
+        return self._of_validation(results) if self._evaluating else results
 
     def make_train_function(self, force=False):
         """One compiled step per phase, made when the phase is first met."""
@@ -329,6 +335,14 @@ class BalancedModel(Engine, MultimodalModel):
             names.append("phase")
         return names
 
+    def _of_validation(self, logs):
+        """Without the metrics that mean nothing outside training."""
+        return {
+            name: value
+            for name, value in logs.items()
+            if name not in self.trackers or name.endswith("_accuracy")
+        }
+
     def _add_counter(self, name, shape=()):
         return self.add_weight(
             name=name,
@@ -346,13 +360,3 @@ class BalancedModel(Engine, MultimodalModel):
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if optimizer.groups is None:
             optimizer.set_groups(self.variable_groups())
-
-
-def _per_modality(optimizer, count):
-    """One optimizer for each modality, and one for what they share."""
-    if isinstance(optimizer, PerModality):
-        return optimizer
-    # Cloned now: the groups are known when the model is built, which may be
-    # symbolically, where no variable can be created.
-    clones = [clone(optimizer, f"{optimizer.name}_{i}") for i in range(count)]
-    return PerModality(clones)

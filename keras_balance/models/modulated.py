@@ -98,11 +98,12 @@ class ModulatedModel(BalancedModel):
         old = [ops.copy(v.value) for v, _, _ in moves]
         inner = innermost(self.optimizer)
         steps_before = ops.copy(inner.iterations)
+        # Read now: a schedule moves on with the step.
+        rate = ops.cast(self.optimizer.learning_rate, "float32")
         self.apply_gradients(update.gradients, variables)
         # A micro-batch that is only accumulated moves nothing, and neither
         # does a step that loss scaling skips.
         moved = ops.not_equal(inner.iterations, steps_before)
-        rate = ops.cast(self.optimizer.learning_rate, "float32")
         # One draw stands for the mean of those of all micro-batches.
         rate = rate / (inner.gradient_accumulation_steps or 1) ** 0.5
         for before, (v, k, h) in zip(old, moves, strict=True):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_balance.engine import replicas
 from keras_balance.optimizers.indices import check_indices
 from keras_balance.optimizers.indices import check_range
 from keras_balance.optimizers.wrapper import SingleWrapper
@@ -63,8 +64,9 @@ class CoupledWeightDecay(SingleWrapper):
     def transform(self, gradient, variable, index):
         if self.decay == 0 or (self.exclude and index in self.exclude):
             return gradient
-        # The inner optimizer divides by its fixed loss scale afterwards.
-        scale = self.loss_scale_factor or 1.0
+        # The inner optimizer divides by its fixed loss scale afterwards, and
+        # sums over the replicas.
+        scale = (self.loss_scale_factor or 1.0) / replicas()
         return coupled_decay(gradient, variable, self.decay * scale)
 
     def get_config(self):

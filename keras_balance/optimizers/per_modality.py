@@ -184,3 +184,31 @@ class PerModality(Wrapper):
         else:
             optimizer = deserialize(inner, custom_objects=custom_objects)
         return cls(optimizer, **config)
+
+
+def one_per_group(optimizer, count):
+    """A `PerModality` of clones, its groups to be given later.
+
+    Made before the model is built, which may be symbolically, where no
+    variable can be created.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`. A `PerModality` is returned
+            as it is; a `LossScaleOptimizer` is put around the clones, since
+            the loss has one scale.
+        count: int, the number of groups.
+    """
+    if isinstance(optimizer, PerModality):
+        return optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        inner = one_per_group(optimizer.inner_optimizer, count)
+        if inner is optimizer.inner_optimizer:
+            return optimizer
+        return keras.optimizers.LossScaleOptimizer(
+            inner,
+            initial_scale=optimizer.initial_scale,
+            dynamic_growth_steps=optimizer.dynamic_growth_steps,
+        )
+    return PerModality(
+        [clone(optimizer, f"{optimizer.name}_{i}") for i in range(count)]
+    )

@@ -68,6 +68,27 @@ def model(
     return network
 
 
+_SHARED = {}
+
+
+def reused(row, **arguments):
+    """`model` with what it started from, compiled once for all tests.
+
+    Calls with equal arguments return one object: take its `weights` before
+    calling again.
+    """
+    key = (row.id, repr(sorted(arguments.items())))
+    if key not in _SHARED:
+        network = model(row, **arguments)
+        network.optimizer.build(network.trainable_variables)
+        _SHARED[key] = network, weights(network)
+    network, start = _SHARED[key]
+    variables = [*network.variables, *network.optimizer.variables]
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+    return network
+
+
 def set_weights(network, seed=1):
     """Kernels that a seed draws in NumPy, the same on every backend."""
     random = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ def fit(model, data, **arguments):
 
 
 def test_loss_falls_and_history_shows_the_method(row):
-    model = networks.model(row)
+    model = networks.reused(row)
     data = networks.data()
     history = fit(model, data, epochs=12, validation_data=data)
     # Alternating epochs show the loss of different modalities.
@@ -42,8 +42,8 @@ def test_loss_falls_and_history_shows_the_method(row):
 
 def test_compiled_equals_eager(row):
     results = []
-    for eager in (False, True):
-        model = networks.model(row, compile_arguments={"run_eagerly": eager})
+    eagerly = networks.model(row, compile_arguments={"run_eagerly": True})
+    for model in (networks.reused(row), eagerly):
         fit(model, networks.data(rows=32))
         results.append(networks.weights(model))
     assert networks.difference(*results) < 2e-6
@@ -109,7 +109,7 @@ def test_rows_of_weight_zero_change_nothing(row):
     }
     results, histories = [], []
     for inputs in (x, {k: v.astype("float32") for k, v in junk.items()}):
-        model = networks.model(row, normalize=False)
+        model = networks.reused(row, normalize=False)
         history = model.fit(
             inputs,
             y,
@@ -133,20 +133,18 @@ def test_rows_of_weight_zero_change_nothing(row):
 def test_class_weight_is_sample_weight(row):
     x, y = networks.data(rows=32)
     class_weight = {0: 1.0, 1: 2.0, 2: 0.5}
-    first = networks.model(row)
-    fit(first, (x, y), class_weight=class_weight)
-    second = networks.model(row)
     weight = np.array([class_weight[c] for c in y], "float32")
-    fit(second, (x, y), sample_weight=weight)
-    assert (
-        networks.difference(networks.weights(first), networks.weights(second))
-        < 1e-6
-    )
+    results = []
+    for weights in ({"class_weight": class_weight}, {"sample_weight": weight}):
+        model = networks.reused(row)
+        fit(model, (x, y), **weights)
+        results.append(networks.weights(model))
+    assert networks.difference(*results) < 1e-6
 
 
 def test_one_hot_labels_train_alike(row):
     x, y = networks.data(rows=32)
-    sparse = networks.model(row)
+    sparse = networks.reused(row)
     fit(sparse, (x, y))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     one_hot = networks.model(row, compile_arguments={"loss": loss})
@@ -166,7 +164,7 @@ def test_absent_rows_have_no_influence(row):
         inputs["audio"] = x["audio"].copy()
         inputs["audio"][~present] = filler
         inputs["audio_present"] = present
-        model = networks.model(row)
+        model = networks.reused(row)
         history = fit(model, (inputs, y))
         assert np.isfinite(history["loss"]).all()
         results.append(networks.weights(model))
@@ -196,7 +194,7 @@ def test_neutral_hyperparameters_equal_joint_training(row):
         return
     data = networks.data(rows=32)
     model = networks.model(row, **row.neutral)
-    joint = networks.model(table.Row("joint"))
+    joint = networks.reused(table.Row("joint"))
     fit(model, data)
     fit(joint, data)
     moved = [np.array(v) for v in model.get_weights()]
@@ -207,7 +205,7 @@ def test_neutral_hyperparameters_equal_joint_training(row):
 def test_balanced_multi_loss_without_alpha_is_multi_loss():
     data = networks.data(rows=32)
     balanced = networks.model(table.Row("mlb"), alpha=0.0)
-    plain = networks.model(table.Row("multi-loss"))
+    plain = networks.reused(table.Row("multi-loss"))
     fit(balanced, data)
     fit(plain, data)
     assert (
@@ -218,7 +216,7 @@ def test_balanced_multi_loss_without_alpha_is_multi_loss():
 
 def test_evaluate_and_predict_agree_with_fit(row):
     x, y = networks.data(rows=40)
-    model = networks.model(row)
+    model = networks.reused(row)
     history = fit(model, (x, y), validation_data=(x, y))
     results = model.evaluate(x, y, batch_size=16, verbose=0, return_dict=True)
     for key, value in results.items():
@@ -233,7 +231,7 @@ def test_evaluate_and_predict_agree_with_fit(row):
 
 def test_train_on_batch(row):
     x, y = networks.data(rows=16)
-    model = networks.model(row)
+    model = networks.reused(row)
     losses = [
         model.train_on_batch(x, y, return_dict=True)["loss"] for _ in range(8)
     ]

@@ -1,0 +1,53 @@
+"""The end of a run: where the report is, and the numbers."""
+
+import click
+
+from keras_balance.cli.screen import print_json
+from keras_balance.cli.screen import print_rich
+from keras_balance.cli.screen import print_table
+from keras_balance.runs.folder import read_json
+from keras_balance.runs.folder import write_json
+
+
+def show_run(folder, as_json):
+    """Print one run's test numbers and the path of its report.
+
+    Args:
+        folder: `RunFolder` of a complete run.
+        as_json: boolean.
+    """
+    evaluation = read_json(folder.path / "evaluation.json")
+    if as_json:
+        report = str(folder.report.resolve())
+        print_json({"folder": str(folder.path), "report": report, **evaluation})
+        return
+    test = evaluation["test"]
+    rows = [["all", *_numbers(test)]]
+    rows += [[m, *_numbers(own)] for m, own in test["per_modality"].items()]
+    columns = ["test", "accuracy", "macro-F1", "mAP"]
+    print_table(columns, rows, title=folder.path.name)
+    click.echo(f"report: {folder.report.resolve()}")
+
+
+def _numbers(scores):
+    return [f"{scores[n]:.4f}" for n in ("accuracy", "macro_f1", "map")]
+
+
+def show_comparison(folders, as_json):
+    """Print the table over several runs; write comparison.html and .json.
+
+    Args:
+        folders: paths of complete run folders of one recipe.
+        as_json: boolean.
+    """
+    from keras_balance.evaluation.comparison import compare
+
+    comparison = compare(folders)
+    parent = folders[0].parent
+    write_json(parent / "comparison.json", comparison.to_json())
+    page = comparison.write_html(parent / "comparison.html")
+    if as_json:
+        print_json(comparison.to_json())
+        return
+    print_rich(comparison.table())
+    click.echo(f"comparison: {page.resolve()}")

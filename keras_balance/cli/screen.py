@@ -1,0 +1,96 @@
+"""What a person sees: results on stdout, progress on stderr."""
+
+import json
+import time
+
+import click
+import rich.console
+
+PLAIN_SECONDS = 15  # between two lines of one step, where there is no terminal
+
+
+class Screen:
+    """Progress on stderr: bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self):
+        self.console = rich.console.Console(stderr=True, highlight=False)
+        self._bar = None
+        self._task = None
+        self._shown = (None, 0.0)
+
+    def line(self, text):
+        """Print one line, above a running bar."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def step(self, done, total, description):
+        """Show how far a long step is; `total` may be None.
+
+        This is the `progress` that the library's long functions take.
+        """
+        if self.console.is_terminal:
+            self._step_bar(done, total, description)
+        else:
+            self._step_line(done, total, description)
+
+    def close(self):
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _step_bar(self, done, total, description):
+        from rich.progress import Progress
+
+        if self._bar is None:
+            self._bar = Progress(console=self.console, transient=True)
+            self._task = self._bar.add_task(description, total=total)
+            self._bar.start()
+        self._bar.update(
+            self._task, completed=done, total=total, description=description
+        )
+
+    def _step_line(self, done, total, description):
+        what, when = self._shown
+        now = time.monotonic()
+        if what != description:
+            # Short steps stay silent: the first line comes after a while.
+            self._shown = (description, now)
+        elif now - when >= PLAIN_SECONDS:
+            of = f"/{total}" if total else ""
+            self.line(f"{description}: {done}{of}")
+            self._shown = (description, now)
+
+
+def print_json(value):
+    """Print a value as JSON on stdout."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(columns, rows, title=None):
+    """Print a table on stdout.
+
+    Args:
+        columns: list of headings.
+        rows: iterable of lists of texts.
+        title: text above, or None.
+    """
+    from rich.table import Table
+
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*map(str, row))
+    print_rich(table)
+
+
+def print_rich(renderable):
+    """Print a rich renderable on stdout, wide enough where it is a file."""
+    console = rich.console.Console(highlight=False)
+    if not console.is_terminal:
+        console = rich.console.Console(highlight=False, width=120)
+    console.print(renderable)

@@ -1,0 +1,1 @@
+"""A recipe's run: its configuration, folder, state and the runner."""

@@ -1,0 +1,129 @@
+"""The typed configuration of a recipe, and `--set key=value`."""
+
+import dataclasses
+import difflib
+import types
+import typing
+
+from keras_balance.errors import UsageError
+
+
+def setting(default, help, choices=None):
+    """A field of a configuration, with the text that `--help` shows."""
+    metadata = {"help": help, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What every recipe has; a recipe's `Config` adds its own fields."""
+
+    epochs: int = setting(100, "epochs, all phases of a method together")
+    batch_size: int = setting(64, "samples a step")
+    learning_rate: float = setting(1e-3, "of the first epoch")
+    selection: str = setting(
+        "validation",
+        "which split's accuracy picks the epoch that is evaluated",
+        choices=("validation", "test", "last"),
+    )
+    modality: str = setting(
+        "", "for --method unimodal: this one only (empty: each in turn)"
+    )
+
+
+def unknown(kind, name, known, hint=None):
+    """The `UsageError` for a name that is not known: it names the nearest."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return UsageError(
+        f"Expected {kind} to be one of: {', '.join(known)}. "
+        f"Received: {kind}={name!r}.{guess}",
+        hint,
+    )
+
+
+def parse_settings(config_class, pairs):
+    """`key=value` texts as a dict of typed values.
+
+    Args:
+        config_class: a dataclass.
+        pairs: iterable of texts.
+
+    Returns:
+        dict of field name to value.
+
+    Raises:
+        UsageError: no "=", a key that is no field, or a value of another type.
+    """
+    hints = typing.get_type_hints(config_class)
+    fields = {f.name: f for f in dataclasses.fields(config_class)}
+    values = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(
+                f"Expected --set key=value. Received: --set {pair}"
+            )
+        if key not in fields:
+            raise unknown("--set key", key, fields)
+        value = _parse(text, hints[key], key)
+        choices = fields[key].metadata.get("choices")
+        if choices and value not in choices:
+            raise unknown(key, str(value), choices)
+        values[key] = value
+    return values
+
+
+def type_name(hint):
+    """A type as `--help` shows it: `int`, `float or none`, `int,int`."""
+    if isinstance(hint, types.UnionType):
+        parts = [type_name(part) for part in typing.get_args(hint)]
+        return " or ".join(parts)
+    if typing.get_origin(hint) is tuple:
+        return ",".join(type_name(part) for part in typing.get_args(hint))
+    return "none" if hint is type(None) else hint.__name__
+
+
+def _parse(text, hint, key):
+    try:
+        return _convert(text.strip(), hint)
+    except ValueError:
+        raise UsageError(
+            f"Expected {key} of type {type_name(hint)}. Received: {key}={text}"
+        ) from None
+
+
+def _convert(text, hint):
+    """`text` as a value of the type `hint`; ValueError where it is none."""
+    if isinstance(hint, types.UnionType):
+        if text.lower() == "none":
+            return None
+        (hint,) = (t for t in typing.get_args(hint) if t is not type(None))
+    if typing.get_origin(hint) is tuple:
+        parts = text.split(",")
+        hints = typing.get_args(hint)
+        if len(parts) != len(hints):
+            raise ValueError(text)
+        return tuple(map(_convert, parts, hints))
+    if hint is bool:
+        words = {"true": True, "1": True, "false": False, "0": False}
+        if text.lower() not in words:
+            raise ValueError(text)
+        return words[text.lower()]
+    return hint(text)
+
+
+def parse_literal(text):
+    """A method's argument: a number, true, false, none, a list, or text."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if "," in text:
+        return tuple(parse_literal(part) for part in text.split(","))
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,113 @@
+"""The run folder: its name, its files, and writing them atomically."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+from keras_balance.errors import UsageError
+
+
+class RunFolder:
+    """`OUT/<recipe>/<method>-<variant>-<backend>-seed<k>`.
+
+    Args:
+        out: the folder of all runs.
+        recipe: name of the recipe.
+        label: the method's slug, with the modality for `unimodal`.
+        variant: `"paper"` or `"code"`.
+        backend: name of the backend.
+        seed: integer.
+    """
+
+    def __init__(self, out, recipe, label, variant, backend, seed):
+        name = f"{label}-{variant}-{backend}-seed{seed}"
+        self.path = pathlib.Path(out, recipe, name)
+        self.state = self.path / "state.npz"
+        self.best = self.path / "checkpoints" / "best.npz"
+        self.config = self.path / "config.json"
+        self.report = self.path / "report.html"
+        self.error_log = self.path / "error.log"
+
+    def check(self, config, resume):
+        """Refuse a folder in use; nothing is written.
+
+        Args:
+            config: the resolved configuration, as written to config.json.
+            resume: whether a folder with files in it is continued.
+
+        Raises:
+            UsageError: the folder is not empty and `resume` is false, or it
+                was started with another configuration.
+        """
+        if not self._used():
+            return
+        if not resume:
+            raise UsageError(
+                f"Expected an empty run folder. Received: {self.path}",
+                "add --resume to continue it, or choose another --out",
+            )
+        self._check_same(config)
+
+    def start(self, config):
+        """Make the folder, or continue in it, and write config.json."""
+        self.best.parent.mkdir(parents=True, exist_ok=True)
+        self.error_log.unlink(missing_ok=True)
+        write_json(self.config, config)
+
+    def _used(self):
+        # A run that failed before it began leaves error.log alone.
+        names = {file.name for file in self.path.glob("*")}
+        return bool(names - {self.error_log.name})
+
+    def _check_same(self, config):
+        if not self.config.is_file():
+            return
+        before = read_json(self.config)
+        config = json.loads(json.dumps(config))
+        changed = sorted(k for k in config if before.get(k) != config[k])
+        if changed:
+            texts = [
+                f"{key}={config[key]!r} (started with {before.get(key)!r})"
+                for key in changed
+            ]
+            raise UsageError(
+                f"Expected the configuration that {self.path} was started "
+                f"with. Received: {'; '.join(texts)}",
+                "choose another --out, or the options of config.json there",
+            )
+
+    @property
+    def complete(self):
+        """Whether nothing is left to do: the report is written last."""
+        return self.report.is_file()
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A temporary path that replaces `path` when the block succeeds.
+
+    A kill at any moment leaves the old file or the new one, never a part.
+    """
+    path = pathlib.Path(path)
+    part = path.with_name(f".part-{path.name}")
+    yield part
+    with open(part, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def write_text(path, text):
+    """Write a text file atomically."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path, value):
+    """Write a JSON file atomically."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path):
+    """Read a JSON file."""
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))

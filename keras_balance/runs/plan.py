@@ -1,0 +1,140 @@
+"""What one run is: resolved from the command line without importing Keras."""
+
+import dataclasses
+
+from keras_balance import methods
+from keras_balance.errors import UsageError
+from keras_balance.runs.config import parse_literal
+from keras_balance.runs.config import parse_settings
+from keras_balance.runs.config import unknown
+from keras_balance.runs.folder import RunFolder
+
+_METHOD = "method."
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One run of one method with one seed.
+
+    Args:
+        recipe: name of the recipe.
+        method: slug.
+        variant: `"paper"` or `"code"`.
+        backend: name of the backend.
+        seed: integer.
+        demo: whether the generated data set is used.
+        config: the recipe's `Config` with every override applied.
+        overrides: list of texts `key=value`: what `--demo` changed.
+        method_arguments: dict of what `--set method.<name>=` gave.
+        data_dir: folder of the data set, or None.
+        cache_dir: folder of prepared data, or None for the user's cache.
+        out: folder of all runs.
+        on_error: `"fail"` or `"skip"` a broken file.
+    """
+
+    recipe: str
+    method: str
+    variant: str
+    backend: str
+    seed: int
+    demo: bool
+    config: object
+    overrides: list
+    method_arguments: dict
+    data_dir: str | None
+    cache_dir: str | None
+    out: str
+    on_error: str
+
+    @property
+    def label(self):
+        """The method, with its modality where there is one."""
+        modality = self.config.modality
+        return f"{self.method}-{modality}" if modality else self.method
+
+    def folder(self):
+        """The `RunFolder`."""
+        return RunFolder(
+            self.out,
+            self.recipe,
+            self.label,
+            self.variant,
+            self.backend,
+            self.seed,
+        )
+
+    def document(self):
+        """What config.json holds, less the command line."""
+        return {
+            "recipe": self.recipe,
+            "method": self.label,
+            "variant": self.variant,
+            "backend": self.backend,
+            "seed": self.seed,
+            "demo": self.demo,
+            "demo_overrides": self.overrides,
+            "config": dataclasses.asdict(self.config),
+            "method_arguments": self.method_arguments,
+            "on_error": self.on_error,
+        }
+
+
+def resolve(recipe, method, variant, demo, pairs, epochs=None):
+    """A recipe's configuration with every override.
+
+    The order is defaults, variant, `--demo`, what the method's slug presets,
+    `--set`, `--epochs`: what is typed wins.
+
+    Args:
+        recipe: a recipe's module.
+        method: slug.
+        variant: `"paper"` or `"code"`.
+        demo: boolean.
+        pairs: the texts of `--set`.
+        epochs: the value of `--epochs`, or None.
+
+    Returns:
+        `(config, overrides, method_arguments)` as in `Plan`.
+
+    Raises:
+        UsageError: for an unknown variant or setting.
+    """
+    if variant not in recipe.VARIANTS:
+        raise unknown("variant", variant, recipe.VARIANTS)
+    own = [pair for pair in pairs if not pair.startswith(_METHOD)]
+    typed = parse_settings(recipe.Config, own)
+    if epochs is not None:
+        typed["epochs"] = epochs
+    shortened = recipe.DEMO if demo else {}
+    known = {field.name for field in dataclasses.fields(recipe.Config)}
+    presets = {
+        name: value
+        for name, value in methods.get(method).defaults.items()
+        if name in known
+    }
+    values = {**recipe.VARIANTS[variant], **shortened, **presets, **typed}
+    config = recipe.Config(**values)
+    _check_positive(config)
+    overrides = [f"{k}={v}" for k, v in shortened.items() if k not in typed]
+    return config, overrides, _method_arguments(pairs)
+
+
+def _method_arguments(pairs):
+    found = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not key.startswith(_METHOD):
+            continue
+        if not equals:
+            raise UsageError(
+                f"Expected --set method.<name>=value. Received: --set {pair}"
+            )
+        found[key.removeprefix(_METHOD)] = parse_literal(text)
+    return found
+
+
+def _check_positive(config):
+    for name in ("epochs", "batch_size"):
+        value = getattr(config, name)
+        if value < 1:
+            raise UsageError(f"Expected {name} >= 1. Received: {name}={value}")

@@ -1,0 +1,83 @@
+"""A recipe's data: generated or real, prepared, split and batched."""
+
+import dataclasses
+import pathlib
+import shutil
+
+from keras_balance import data as datasets
+from keras_balance.runs.folder import read_json
+from keras_balance.runs.folder import write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The three parts of a data set, as `fit` and `evaluate` take them.
+
+    Attributes:
+        train: `BatchDataset`, shuffled by (seed, epoch).
+        validation: `BatchDataset`, or None where the split has none.
+        test: `BatchDataset`.
+        prepared: `PreparedData`.
+        notes: list of texts for the report.
+    """
+
+    train: object
+    validation: object
+    test: object
+    prepared: object
+    notes: list
+
+
+def load(recipe, plan, progress):
+    """Prepare the data set of a recipe and batch its parts.
+
+    Args:
+        recipe: the recipe's module.
+        plan: `Plan`.
+        progress: callable `(done, total, description)`.
+
+    Returns:
+        `Parts`.
+    """
+    dataset = datasets.get(recipe.INFO.dataset)
+    cache = pathlib.Path(plan.cache_dir or datasets.default_cache_dir())
+    folder = plan.data_dir
+    if plan.demo:
+        folder = demo_folder(recipe, dataset, cache, progress)
+    settings = recipe.settings(plan.config)
+    prepared = dataset.prepare(
+        folder, cache, settings, on_error=plan.on_error, progress=progress
+    )
+    split = dataset.split(prepared, folder, settings)
+    size, seed = plan.config.batch_size, plan.seed
+
+    def part(indices, shuffle=False):
+        if not len(indices):
+            return None
+        return datasets.BatchDataset(prepared, indices, size, seed, shuffle)
+
+    notes = [*split.description, *prepared.notes, *prepared.warnings]
+    if prepared.skipped:
+        notes.append(f"{len(prepared.skipped)} broken samples were left out")
+    return Parts(
+        train=part(split.train, shuffle=True),
+        validation=part(split.validation),
+        test=part(split.test),
+        prepared=prepared,
+        notes=notes,
+    )
+
+
+def demo_folder(recipe, dataset, cache, progress):
+    """The generated data set of `--demo`, written once to the cache.
+
+    It is sealed by a file written last: a killed generation starts again.
+    """
+    folder = cache / "demo" / recipe.INFO.dataset
+    seal = folder / "demo.json"
+    if not (seal.is_file() and read_json(seal) == recipe.DEMO_DATA):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        dataset.write_demo(folder, **recipe.DEMO_DATA, progress=progress)
+        write_json(seal, recipe.DEMO_DATA)
+    return folder

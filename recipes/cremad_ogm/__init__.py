@@ -1,0 +1,1 @@
+"""Peng et al., CVPR 2022, on CREMA-D."""

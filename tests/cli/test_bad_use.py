@@ -1,0 +1,140 @@
+"""Wrong use: the exact message, the next command, exit code 2."""
+
+import re
+
+import pytest
+
+DEMO = ["recipe", "cremad-ogm", "--demo"]
+# id: words, message, next command (or None for click's own errors).
+BAD = {
+    "command": (
+        ["recip"],
+        "Received: command='recip'. Did you mean 'recipe'?",
+        "keras-balance --help",
+    ),
+    "recipe": (
+        ["recipe", "cremad"],
+        "Expected recipe to be one of: avdigits-ogm, cremad-ogm. "
+        "Received: recipe='cremad'. Did you mean 'cremad-ogm'?",
+        "keras-balance recipes",
+    ),
+    "method": (
+        [*DEMO, "--method", "ogmge"],
+        "Received: method='ogmge'. Did you mean 'ogm-ge'?",
+        "keras-balance methods",
+    ),
+    "variant": (
+        [*DEMO, "--variant", "cod"],
+        "Expected variant to be one of: code, paper. "
+        "Received: variant='cod'. Did you mean 'code'?",
+        None,
+    ),
+    "backend": (
+        [*DEMO, "--backend", "pytorch"],
+        "Received: --backend='pytorch'. Did you mean 'torch'?",
+        None,
+    ),
+    "option": ([*DEMO, "--epoch", "1"], "No such option '--epoch'", None),
+    "epochs": ([*DEMO, "--epochs", "0"], "0 is not in the range x>=1", None),
+    "seed": ([*DEMO, "--seed", "-1"], "-1 is not in the range x>=0", None),
+    "on-error": ([*DEMO, "--on-error", "stop"], "'stop' is not one of", None),
+    "setting": (
+        [*DEMO, "--set", "alpa=1"],
+        "Received: --set key='alpa'. Did you mean 'alpha'?",
+        None,
+    ),
+    "type of a setting": (
+        [*DEMO, "--set", "alpha=high"],
+        "Expected alpha of type float. Received: alpha=high",
+        None,
+    ),
+    "choice of a setting": (
+        [*DEMO, "--set", "fusion=concatenate"],
+        "Received: fusion='concatenate'. Did you mean 'concat'?",
+        None,
+    ),
+    "no equals sign": (
+        [*DEMO, "--set", "alpha"],
+        "Expected --set key=value. Received: --set alpha",
+        None,
+    ),
+    "modality": (
+        [*DEMO, "--method", "unimodal", "--set", "modality=adio"],
+        "Received: modality='adio'. Did you mean 'audio'?",
+        None,
+    ),
+    "modality of another method": (
+        [*DEMO, "--set", "modality=audio"],
+        "Expected modality with --method unimodal alone. "
+        "Received: modality=audio, methods=ogm-ge",
+        None,
+    ),
+    "no data": (
+        ["recipe", "cremad-ogm"],
+        "Expected --data-dir, the folder of the data set cremad. "
+        "Received: none",
+        "keras-balance data fetch cremad --data-dir DIR, then --data-dir "
+        "DIR; or try it at once with --demo",
+    ),
+    "no such folder": (
+        ["recipe", "avdigits-ogm", "--data-dir", "nowhere"],
+        "Expected an existing folder. Received: --data-dir nowhere",
+        "keras-balance data fetch avdigits --data-dir DIR, then --data-dir "
+        "DIR; or try it at once with --demo",
+    ),
+    "data set": (
+        ["data", "doctor", "crema", "--data-dir", "."],
+        "Received: data set='crema'. Did you mean 'cremad'?",
+        "keras-balance data list",
+    ),
+    "doctor without a folder": (
+        ["data", "doctor", "cremad", "--data-dir", "nowhere"],
+        "Expected an existing folder. Received: --data-dir nowhere",
+        "keras-balance data fetch cremad --data-dir nowhere",
+    ),
+    "setting of a data set": (
+        ["data", "prepare", "cremad", "--data-dir", ".", "--set", "frame=1"],
+        "Received: --set key='frame'. Did you mean 'frames'?",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_message_and_exit_code(keras_balance, tmp_path, name):
+    words, message, following = BAD[name]
+    done = keras_balance(*words)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert message in re.sub(r"\s+", " ", done.stderr)
+    if following:
+        assert done.stderr.endswith(f"Next: {following}\n")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_backend_that_is_not_installed(keras_balance, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "from keras_balance.runs import backend\n"
+        "backend.installed = lambda: ['torch']\n"
+    )
+    done = keras_balance(*DEMO, "--backend", "jax", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Error: Expected an installed backend (torch found). "
+        "Received: --backend=jax\n"
+        'Next: pip install "keras-balance[jax]"\n'
+    )
+
+
+def test_run_folder_in_use(keras_balance, tmp_path):
+    folder = tmp_path / "runs" / "cremad-ogm" / "ogm-ge-paper-jax-seed0"
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    done = keras_balance(*DEMO, "--backend", "jax")
+    assert done.returncode == 2
+    assert "Expected an empty run folder. Received: runs/cremad-ogm/" in (
+        done.stderr
+    )
+    assert "add --resume to continue it, or choose another --out" in done.stderr
+    assert [f.name for f in folder.iterdir()] == ["notes.txt"]

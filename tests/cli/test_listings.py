@@ -1,0 +1,115 @@
+"""Help and listings: what they say, without Keras, at once."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+LISTINGS = [
+    ["--help"],
+    ["recipe", "--help"],
+    ["recipe", "cremad-ogm", "--help"],
+    ["recipe", "avdigits-ogm", "--help"],
+    ["recipe", "cremad-ogm", "--demo", "--dry-run", "--backend", "jax"],
+    ["recipes"],
+    ["recipes", "--json"],
+    ["methods"],
+    ["methods", "--json"],
+    ["data", "--help"],
+    ["data", "list"],
+]
+# Runs the command in this process and names what it imported.
+PROBE = """
+import sys
+from keras_balance.cli.main import run
+from keras_balance.runs import backend
+backend.installed = lambda: ["jax"]
+code = run(sys.argv[1:])
+names = ("keras", "numpy", "tensorflow", "jax", "torch", "matplotlib")
+print("imported", [name for name in names if name in sys.modules])
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("words", LISTINGS, ids=" ".join)
+def test_imports_nothing_heavy(words):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *words], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    # The data sets' modules decode with NumPy; nothing imports Keras.
+    allowed = "['numpy']" if words[:2] == ["data", "list"] else "[]"
+    assert done.stdout.strip().endswith(f"imported {allowed}")
+
+
+@pytest.mark.parametrize("words", LISTINGS, ids=" ".join)
+def test_answers_at_once(keras_balance, words):
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        assert keras_balance(*words).returncode == 0
+        seconds.append(time.perf_counter() - begin)
+    # 0.06 s on an idle machine, 0.2 s for `data list`; the bound of 0.3 s is
+    # left room for a busy one.
+    assert min(seconds) < 1.0
+
+
+def test_recipe_help_has_its_own_options_and_fields(keras_balance):
+    text = keras_balance("recipe", "cremad-ogm", "--help").stdout
+    for word in (
+        "--method",
+        "--resume",
+        "ogm-ge",
+        "alpha=float",
+        "window=int,int or none",
+        "[0,50]",
+        "selection=test",
+        "encoder=convolutional",
+        "arXiv 2203.15332",
+    ):
+        assert word in text
+
+
+def test_recipes_as_json(keras_balance):
+    rows = json.loads(keras_balance("recipes", "--json").stdout)
+    found = {row["name"]: row["dataset"] for row in rows}
+    assert found["cremad-ogm"] == "cremad"
+    assert found["avdigits-ogm"] == "avdigits"
+
+
+def test_methods_as_json(keras_balance):
+    rows = json.loads(keras_balance("methods", "--json").stdout)
+    assert {"joint", "ogm-ge", "mlb"} <= {row["slug"] for row in rows}
+    assert set(rows[0]) >= {"paper", "family", "cost", "needs"}
+
+
+def test_data_sets_as_json(keras_balance):
+    rows = json.loads(keras_balance("data", "list", "--json").stdout)
+    assert [row["name"] for row in rows] == ["cremad", "avdigits"]
+    assert "AudioWAV" in rows[0]["layout"]
+
+
+def test_dry_run_writes_nothing(keras_balance, tmp_path):
+    words = ["recipe", "avdigits-ogm", "--demo", "--dry-run", "--json"]
+    words += ["--method", "unimodal", "--seed", "1", "--set", "window=0,3"]
+    done = keras_balance(*words, KERAS_BACKEND="jax")
+    plans = json.loads(done.stdout)
+    assert [plan["folder"] for plan in plans] == [
+        "runs/avdigits-ogm/unimodal-audio-paper-jax-seed1",
+        "runs/avdigits-ogm/unimodal-visual-paper-jax-seed1",
+    ]
+    assert plans[0]["config"]["window"] == [0, 3]
+    assert plans[0]["config"]["modality"] == "audio"
+    assert "backend: jax, chosen by KERAS_BACKEND" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor(keras_balance):
+    document = json.loads(keras_balance("doctor", "--json").stdout)
+    assert set(document["backends"]) == {"tensorflow", "jax", "torch"}
+    for state in document["backends"].values():
+        assert "device" in state or state == {"installed": False}
+    assert document["versions"]["keras-balance"]
+    assert document["tensorflow-io"]

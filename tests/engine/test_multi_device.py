@@ -1,0 +1,87 @@
+"""Two devices train as one does; each run is a process of its own."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.multi_device
+SCRIPT = pathlib.Path(__file__).parent / "train_on_devices.py"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What one and what two devices made, dicts of arrays."""
+    if keras.config.backend() == "torch":
+        pytest.skip("keras_balance trains on one device on torch")
+    folder = tmp_path_factory.mktemp("devices")
+    paths = [folder / f"{devices}.npz" for devices in (1, 2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, path.stem, path],
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for path in paths
+    ]
+    results = []
+    for process, path in zip(processes, paths, strict=True):
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, output[-3000:]
+        with np.load(path) as file:
+            results.append(dict(file))
+    return results
+
+
+def test_weights_are_those_of_one_device(trained):
+    one, two = trained
+    assert list(one) == list(two) and len(one) > 50
+    differences = {
+        key: float(np.max(np.abs(one[key] - two[key])))
+        for key in one
+        if one[key].dtype.kind == "f" and one[key].size
+    }
+    for policy, most in (("float32", 1e-5), ("mixed_float16", 2e-3)):
+        of_policy = [key for key in differences if key.startswith(policy)]
+        worst = max(of_policy, key=differences.get)
+        assert differences[worst] < most, (worst, differences[worst])
+
+
+def test_histories_are_those_of_one_device(trained):
+    one, two = trained
+    keys = [key for key in one if key.endswith("/history")]
+    assert len(keys) > 4
+    for key in keys:
+        first, second = (json.loads(str(arrays[key])) for arrays in trained)
+        assert list(first) == list(second)
+        for name in first:
+            np.testing.assert_allclose(
+                first[name],
+                second[name],
+                rtol=1e-4 if key.startswith("float32") else 2e-2,
+                atol=1e-6,
+                err_msg=f"{key} {name}",
+            )
+
+
+def test_faults_of_all_devices_are_counted(trained):
+    for arrays in trained:
+        assert str(arrays["faults"]) == (
+            "Labels must be integers from 0 to 2. Received: 3 others in "
+            "epoch 1."
+        )
+
+
+def test_branches_are_refused_on_several_replicas(trained):
+    if keras.config.backend() == "jax":
+        pytest.skip("JAX has branches on several devices")
+    one, two = (str(arrays["branches"]) for arrays in trained)
+    assert one == ""
+    assert "cannot do on several replicas. Received: 2 replicas" in two

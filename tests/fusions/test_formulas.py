@@ -1,0 +1,197 @@
+"""Every fusion against its equation in NumPy, and the exact splits."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_balance import fusions
+
+CLASSES, BATCH = 3, 4
+DIMS = {"equal": (5, 5), "different": (2, 5), "three": (4, 2, 5)}
+
+
+@pytest.fixture(params=DIMS.values(), ids=DIMS)
+def dims(request):
+    return request.param
+
+
+def built(name, dims, **arguments):
+    """A fusion with random weights, biases included."""
+    fusion = fusions.get(name, num_classes=CLASSES, **arguments)
+    fusion.build([(None, dim) for dim in dims])
+    random = np.random.default_rng(2)
+    for v in fusion.trainable_variables:
+        v.assign(random.normal(size=v.shape))
+    return fusion
+
+
+def features(dims):
+    random = np.random.default_rng(3)
+    return [random.normal(size=(BATCH, d)).astype("float32") for d in dims]
+
+
+def output(function, arrays):
+    result = function([ops.convert_to_tensor(z) for z in arrays])
+    if isinstance(result, list):
+        return [ops.convert_to_numpy(u) for u in result]
+    return ops.convert_to_numpy(result)
+
+
+def linear(layer, z):
+    kernel, bias = layer.get_weights()
+    return z.astype("float64") @ kernel + bias
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def assert_close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_concat(dims):
+    fusion, z = built("concat", dims), features(dims)
+    assert fusion.head.kernel.shape == (sum(dims), CLASSES)
+    assert_close(output(fusion, z), linear(fusion.head, np.hstack(z)))
+
+
+def test_sum(dims):
+    fusion, z = built("sum", dims), features(dims)
+    maps = [linear(h, x) for h, x in zip(fusion.heads, z, strict=True)]
+    assert_close(output(fusion, z), np.sum(maps, axis=0))
+
+
+def test_film(dims):
+    """The last is scaled by gamma itself, not 1 + gamma, and shifted."""
+    fusion, z = built("film", dims), features(dims)
+    condition = linear(fusion.condition, np.hstack(z[:-1]))
+    assert condition.shape == (BATCH, 2 * dims[-1])
+    gamma, beta = condition[:, : dims[-1]], condition[:, dims[-1] :]
+    hidden = gamma * z[-1] + beta
+    assert_close(output(fusion, z), linear(fusion.head, hidden))
+
+
+@pytest.mark.parametrize("units", [None, 7])
+def test_gated(dims, units):
+    fusion, z = built("gated", dims, units=units), features(dims)
+    *gates, hidden = [
+        linear(p, x) for p, x in zip(fusion.projections, z, strict=True)
+    ]
+    assert hidden.shape == (BATCH, units or dims[-1])
+    for gate in gates:
+        hidden = sigmoid(gate) * hidden
+    assert_close(output(fusion, z), linear(fusion.head, hidden))
+
+
+def test_concat_splits_exactly_with_shared_bias(dims):
+    fusion, z = built("concat", dims), features(dims)
+    split = output(fusion.split, z)
+    kernel, bias = fusion.head.get_weights()
+    blocks = np.split(kernel, np.cumsum(dims)[:-1])
+    for u, x, block in zip(split, z, blocks, strict=True):
+        assert_close(u, x @ block + bias / len(dims))
+    assert_close(np.sum(split, axis=0), output(fusion, z))
+
+
+def test_sum_splits_exactly_with_own_biases(dims):
+    fusion, z = built("sum", dims), features(dims)
+    split = output(fusion.split, z)
+    for i, (u, x) in enumerate(zip(split, z, strict=True)):
+        assert_close(u, linear(fusion.heads[i], x))
+        own = fusion.own_logits(i, ops.convert_to_tensor(x))
+        assert_close(ops.convert_to_numpy(own), u)
+    assert_close(np.sum(split, axis=0), output(fusion, z))
+
+
+@pytest.mark.parametrize("name", ["concat", "sum"])
+def test_one_modality_splits_into_itself(name):
+    fusion, z = built(name, (4,)), features((4,))
+    (own,) = output(fusion.split, z)
+    assert_close(own, output(fusion, z))
+
+
+def test_splits_are_float32_in_half_precision():
+    for name in ("concat", "sum"):
+        fusion = built(name, (2, 3), dtype="mixed_float16")
+        half = [z.astype("float16") for z in features((2, 3))]
+        assert all(u.dtype == np.float32 for u in output(fusion.split, half))
+        fused = output(fusion, half).astype("float32")
+        assert np.isfinite(fused).all()
+        np.testing.assert_allclose(
+            sum(output(fusion.split, half)), fused, atol=0.05
+        )
+
+
+def factored(fusion, dims):
+    """Dict from a variable's path to its factor, as a full array."""
+    factors = [ops.convert_to_tensor(float(k)) for k in (2, 3, 5)[: len(dims)]]
+    blocks = fusion.block_factors(factors)
+    variables = fusion.trainable_variables
+    return {
+        id(variables[i]): np.broadcast_to(
+            ops.convert_to_numpy(k), variables[i].shape
+        )
+        for i, k in blocks.items()
+    }
+
+
+def test_block_factors_of_concat(dims):
+    """Each modality's rows of the kernel; the bias is everyone's."""
+    fusion = built("concat", dims)
+    factors = factored(fusion, dims)
+    rows = np.repeat((2.0, 3.0, 5.0)[: len(dims)], dims)
+    assert list(factors) == [id(fusion.head.kernel)]
+    expected = np.repeat(rows[:, None], CLASSES, axis=1)
+    np.testing.assert_array_equal(factors[id(fusion.head.kernel)], expected)
+
+
+def test_block_factors_of_sum(dims):
+    fusion = built("sum", dims)
+    factors = factored(fusion, dims)
+    for head, k in zip(fusion.heads, (2, 3, 5), strict=False):
+        assert (factors.pop(id(head.kernel)) == k).all()
+    assert not factors, "the biases of logits are not scaled"
+
+
+def test_block_factors_of_gated(dims):
+    fusion = built("gated", dims)
+    factors = factored(fusion, dims)
+    for projection, k in zip(fusion.projections, (2, 3, 5), strict=False):
+        assert (factors.pop(id(projection.kernel)) == k).all()
+        assert (factors.pop(id(projection.bias)) == k).all()
+    assert not factors, "the output map serves every modality"
+
+
+def test_block_factors_of_film(dims):
+    assert factored(built("film", dims), dims) == {}
+
+
+def test_own_variables_belong_to_one_modality_alone(dims):
+    for name in fusions.names():
+        fusion = built(name, dims)
+        before = [output(fusion, features(dims))]
+        own = [v for i in range(len(dims)) for v in fusion.own_variables(i)]
+        assert len({id(v) for v in own}) == len(own), name
+        if name == "sum":
+            assert len(own) == len(fusion.trainable_variables)
+        for i in range(len(dims)):
+            # Without its feature and its own variables nothing is left.
+            for v in fusion.own_variables(i):
+                v.assign(np.zeros(v.shape))
+        if fusion.separate:
+            assert (output(fusion, features(dims)) == 0).all(), before
+
+
+def test_biases_start_at_zero_and_kernels_as_told(dims):
+    for name in fusions.names():
+        fusion = fusions.get(
+            name,
+            num_classes=CLASSES,
+            kernel_initializer=keras.initializers.Constant(0.5),
+        )
+        fusion.build([(None, dim) for dim in dims])
+        for v in fusion.trainable_variables:
+            value = 0.5 if len(v.shape) == 2 else 0
+            assert (ops.convert_to_numpy(v) == value).all(), v.path

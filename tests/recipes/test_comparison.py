@@ -1,0 +1,29 @@
+"""Several methods and seeds: a process each, and a table at the end."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.slow
+def test_methods_and_seeds(digits, folder):
+    words = ["--method", "joint", "--method", "unimodal", "--epochs", "1"]
+    done = digits(*words, "--seed", "0", "--seed", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    (group,) = document["groups"]
+    found = {row["method"]: row["seeds"] for row in group["rows"]}
+    assert found == {
+        "joint": [0, 1],
+        "unimodal-audio": [0, 1],
+        "unimodal-visual": [0, 1],
+    }
+    parent = folder / "runs" / "avdigits-ogm"
+    assert json.loads((parent / "comparison.json").read_text()) == document
+    assert (parent / "comparison.html").is_file()
+    assert "run 6/6" in done.stderr
+    # The same again, resumed: every run is complete.
+    again = digits(*words, "--seed", "0", "--seed", "1", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("already complete") == 6
+    assert "joint" in again.stdout

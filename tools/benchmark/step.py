@@ -1,0 +1,194 @@
+"""What a method's step costs beside plain Keras.
+
+    KERAS_BACKEND=jax python tools/benchmark/step.py --batch 8
+    python tools/benchmark/step.py --backend torch --method ogm --rounds 15
+
+Each round times some steps of `fit` of a plain `keras.Model`, the joint
+network, and then of each method on the same encoders, optimizer, batch and
+backend; a round's ratio is the method's time over plain Keras's of that round.
+Printed are the median ratio over the rounds and its quartiles.
+"""
+
+import json
+import os
+import platform
+import time
+
+import click
+
+from keras_balance import methods
+from keras_balance.runs import backend as backends
+
+CLASSES = 6
+
+
+@click.command(help=__doc__.split("\n\n")[0])
+@click.option("--backend", help="tensorflow, jax or torch.")
+@click.option(
+    "--method",
+    "slugs",
+    multiple=True,
+    default=("joint", "ogm", "ogm-ge", "mlb"),
+    show_default=True,
+    type=click.Choice(methods.names()),
+)
+@click.option(
+    "--network",
+    type=click.Choice(["resnet18", "small"]),
+    default="resnet18",
+    show_default=True,
+    help="The pair of encoders, on CREMA-D's shapes.",
+)
+@click.option("--batch", default=64, show_default=True)
+@click.option("--steps", default=2, show_default=True, help="Steps a round.")
+@click.option("--rounds", default=9, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def main(backend, slugs, network, batch, steps, rounds, as_json):
+    backends.start(backends.choose(backend)[0])
+    import numpy as np
+
+    times = measure(slugs, network, batch, steps, rounds)
+    plain = np.array(times.pop("plain"))
+    rows = {
+        slug: np.quantile(np.array(t) / plain, [0.5, 0.25, 0.75])
+        for slug, t in times.items()
+    }
+    seconds = float(np.median(plain)) / steps
+    report = {
+        **setting(network, batch, steps, rounds),
+        "plain_seconds": round(seconds, 5),
+        "ratios": {
+            slug: dict(
+                zip(("median", "q1", "q3"), map(_round, row), strict=True)
+            )
+            for slug, row in rows.items()
+        },
+    }
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(
+        ", ".join(f"{k}={v}" for k, v in report.items() if k != "ratios")
+    )
+    for slug, row in report["ratios"].items():
+        quartiles = f"({row['q1']:.3f} to {row['q3']:.3f})"
+        click.echo(f"{slug:12} {row['median']:.3f}  {quartiles}")
+
+
+def setting(network, batch, steps, rounds):
+    """What the figures are of."""
+    import keras
+
+    return {
+        "backend": keras.config.backend(),
+        "keras": keras.__version__,
+        "data_format": keras.config.image_data_format(),
+        "machine": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "network": network,
+        "batch": batch,
+        "steps": steps,
+        "rounds": rounds,
+    }
+
+
+def measure(slugs, network, batch, steps, rounds):
+    """Seconds of each round: dict of lists, "plain" and each method."""
+    data = repeated_batch(batch, steps)
+    models = {"plain": plain_model(network)}
+    for slug in slugs:
+        models[slug] = methods.create(
+            slug,
+            encoders=encoders(network),
+            num_classes=CLASSES,
+            **({"modality": "audio"} if slug == "unimodal" else {}),
+        )
+    times = {name: [] for name in models}
+    for model in models.values():
+        model.compile(optimizer=optimizer(), loss=loss(), metrics=["accuracy"])
+        model.fit(data, epochs=2, shuffle=False, verbose=0)
+    for _ in range(rounds):
+        for name, model in models.items():
+            start = time.perf_counter()
+            # The epoch's metrics are read at its end: nothing is pending.
+            model.fit(data, shuffle=False, verbose=0)
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def encoders(network):
+    """Audio spectrogram and one frame, in the backend's data format."""
+    import keras
+
+    from keras_balance import encoders
+
+    last = keras.config.image_data_format() == "channels_last"
+    build = (
+        encoders.resnet18 if network == "resnet18" else encoders.convolutional
+    )
+    audio, visual = shapes()
+    return {
+        "audio": build(audio if last else (audio[-1], *audio[:-1])),
+        "visual": build(visual if last else (visual[-1], *visual[:-1])),
+    }
+
+
+def shapes():
+    return (257, 188, 1), (224, 224, 3)
+
+
+def plain_model(network):
+    """The joint network as a functional Keras model."""
+    import keras
+
+    parts = encoders(network)
+    inputs = {
+        name: keras.Input(part.input_shape[1:], name=name)
+        for name, part in parts.items()
+    }
+    features = [parts[name](x) for name, x in inputs.items()]
+    logits = keras.layers.Dense(CLASSES)(keras.layers.concatenate(features))
+    return keras.Model(inputs, logits)
+
+
+def optimizer():
+    import keras
+
+    return keras.optimizers.SGD(1e-3, momentum=0.9)
+
+
+def loss():
+    import keras
+
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def repeated_batch(batch, steps):
+    """One random batch, `steps` times an epoch."""
+    import keras
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    last = keras.config.image_data_format() == "channels_last"
+    x = {}
+    for name, shape in zip(("audio", "visual"), shapes(), strict=True):
+        shape = shape if last else (shape[-1], *shape[:-1])
+        x[name] = random.normal(size=(batch, *shape)).astype("float32")
+    y = random.integers(0, CLASSES, batch).astype("int32")
+
+    class Repeated(keras.utils.PyDataset):
+        def __len__(self):
+            return steps
+
+        def __getitem__(self, index):
+            return x, y
+
+    return Repeated()
+
+
+def _round(value):
+    return round(float(value), 4)
+
+
+if __name__ == "__main__":
+    main()
