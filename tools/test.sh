@@ -27,20 +27,26 @@ environment tensorflow,jax,torch,encoders,test
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-2}"
 
+# Tests compile many equal networks: the cache spares JAX most of them, and
+# quick code serves them as well as fast code.
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-failed=0
-summary=()
+export JAX_COMPILATION_CACHE_DIR="$logs/jax"
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
 
-# suite NAME BACKEND ARG..: one pytest process. 5 is "no test was selected".
+# suite NAME BACKEND ARG..: one pytest process, shown when it has ended. Its
+# exit status 5 is "no test was selected".
 suite() {
     local name=$1 backend=$2 status=0
     shift 2
-    echo "=== $name"
     KERAS_BACKEND=$backend python -m pytest "${marks[@]}" "$@" \
-        2>&1 | tee "$logs/$name" || status=${PIPESTATUS[0]}
-    [ "$status" -eq 0 ] || [ "$status" -eq 5 ] || failed=1
-    summary+=("$name: $(tail -n 1 "$logs/$name")")
+        >"$logs/$name.log" 2>&1 || status=$?
+    [ "$status" -ne 5 ] || status=0
+    echo "$status" >"$logs/$name.status"
+    echo "=== $name"
+    cat "$logs/$name.log"
 }
 
 folders=()
@@ -49,10 +55,30 @@ for folder in "${numeric[@]}"; do
     [ ! -d "tests/$folder" ] || folders+=("tests/$folder")
     ignored+=("--ignore=tests/$folder")
 done
-for backend in "${backends[@]}"; do
+
+# numbers BACKEND ARG..: the folders whose tests run a backend.
+numbers() {
+    local backend=$1
+    shift
     suite "$backend" "$backend" "${folders[@]}" "$@"
-done
+}
+
+# JAX compiles for as long as the two others take together.
+if [ "${#backends[@]}" -eq 3 ]; then
+    numbers jax "$@" &
+    numbers tensorflow "$@"
+    numbers torch "$@"
+    wait
+else
+    numbers "${backends[0]}" "$@"
+fi
+unset XLA_FLAGS
 suite common "${backends[0]}" tests "${ignored[@]}" "$@"
 
-printf '%s\n' "=== summary" "${summary[@]}"
+echo "=== summary"
+failed=0
+for name in "${backends[@]}" common; do
+    echo "$name: $(tail -n 1 "$logs/$name.log")"
+    [ "$(cat "$logs/$name.status")" -eq 0 ] || failed=1
+done
 exit "$failed"

@@ -106,6 +106,8 @@ def check_arrays(x, y, model):
             or names that are no modalities.
     """
     if isinstance(x, dict):
+        if y is None:
+            batches.check_label_shape(None, model.num_classes)
         check_inputs(x, model.modalities)
         for name in model.modalities:
             _check_finite(name, x[name], x.get(f"{name}_present"))
@@ -118,7 +120,7 @@ def _check_finite(name, values, present):
         return
     broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if present is not None:
-        broken &= np.asarray(present, "bool")
+        broken &= np.asarray(present, "bool").reshape(-1)
     if broken.any():
         raise ValueError(
             f"Inputs must be finite. Received: x['{name}'] with NaN or inf "
@@ -129,6 +131,11 @@ def _check_finite(name, values, present):
 
 
 def _check_labels(y, num_classes):
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Labels must be integers from 0 to {num_classes - 1}. Received: "
+            f"y of type {y.dtype.str.lstrip('<>|=')}. Number the classes."
+        )
     batches.check_label_shape(y.shape, num_classes)
     if batches.is_one_hot(y.shape, num_classes):
         broken = ~np.isfinite(y).all(axis=1)

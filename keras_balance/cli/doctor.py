@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_table
 from keras_balance.errors import UsageError
@@ -30,10 +31,15 @@ def command(as_json):
     from keras_balance.runs import environment
 
     found = backend.installed()
+    backends = {}
+    with Screen() as screen:
+        for done, name in enumerate(backend.BACKENDS):
+            screen.step(done, len(backend.BACKENDS), f"importing {name}")
+            backends[name] = _probe(name)
     document = {
         "python": sys.version.split()[0],
         "versions": environment.versions(),
-        "backends": {name: _probe(name) for name in backend.BACKENDS},
+        "backends": backends,
         "tensorflow-io": _tensorflow_io(),
         "default_backend": _default(),
     }

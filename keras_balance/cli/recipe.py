@@ -209,7 +209,8 @@ def _run_here(plan, options, screen):
     from keras_balance.cli import results
     from keras_balance.runs.train import run
 
-    folder = run(plan, options["resume"], screen, sys.argv[1:])
+    words = [word for word in sys.argv[1:] if word != "--child"]
+    folder = run(plan, options["resume"], screen, words)
     screen.close()
     if not options["child"]:
         results.show_run(folder, options["as_json"])

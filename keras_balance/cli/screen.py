@@ -81,10 +81,12 @@ def print_table(columns, rows, title=None):
         title: text above, or None.
     """
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*map(str, row))
+        # Text, not markup: "[jax]" is part of a name.
+        table.add_row(*(Text(str(cell)) for cell in row))
     print_rich(table)
 
 

@@ -24,15 +24,15 @@ class Engine(BaseEngine):
         """Run `branches[index]`; a branch may differentiate and assign.
 
         Raises:
-            RuntimeError: under a strategy of several replicas, which cannot
+            RuntimeError: under a `tf.distribute` strategy, which cannot
                 synchronize inside a branch.
         """
-        if replicas() > 1:
+        if tf.distribute.has_strategy():
             raise RuntimeError(
                 f"{type(self).__name__} chooses at each batch what to train, "
-                "which TensorFlow cannot do on several replicas. Received: "
-                f"{replicas()} replicas. Use one device, or the jax backend "
-                "with keras.distribution."
+                "which TensorFlow cannot do under a strategy. Received: "
+                f"{type(tf.distribute.get_strategy()).__name__}. Train on one "
+                "device, or on the jax backend with keras.distribution."
             )
         return tf.switch_case(tf.cast(index, "int32"), branches)
 

@@ -21,6 +21,7 @@ from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.multimodal import Outputs
+from keras_balance.models.multimodal import row_marks
 
 GRANULARITIES = ("batch", "epoch", "stage")
 
@@ -152,7 +153,7 @@ class AlternatingLearning(BalancedModel):
         logits = self.fusion.own_logits(index, features)
         present = {}
         if f"{name}_present" in inputs:
-            present[name] = ops.cast(inputs[f"{name}_present"], "float32")
+            present[name] = row_marks(inputs[f"{name}_present"])
         return Outputs({name: features}, {name: logits}, logits, present)
 
     def get_config(self):

@@ -261,6 +261,19 @@ class BalancedModel(Engine, MultimodalModel):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        # Keras calls it to build, before a step has looked at the labels.
+        batches.check_label_shape(getattr(y, "shape", None), self.num_classes)
+        return super().compute_loss(
+            x, y, y_pred, sample_weight, training=training
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        batches.check_label_shape(getattr(y, "shape", None), self.num_classes)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
     def build(self, input_shape):
         super().build(input_shape)
         if self.compiled:

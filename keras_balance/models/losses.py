@@ -1,5 +1,7 @@
 """The losses that a balanced model accepts: classification, on logits."""
 
+import inspect
+
 import keras
 
 _REGRESSION = (
@@ -10,6 +12,14 @@ _REGRESSION = (
     "Huber",
     "LogCosh",
     "CosineSimilarity",
+)
+_PROBABILITIES = (
+    "KLDivergence",
+    "KlDivergence",
+    "Poisson",
+    "Dice",
+    "Tversky",
+    "CategoricalGeneralizedCrossEntropy",
 )
 _MULTI_LABEL = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 _HINT = (
@@ -37,31 +47,41 @@ def resolve(loss):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     received = f"Received: loss={loss!r}. {_HINT}"
     if isinstance(loss, str):
-        resolved = keras.losses.get(loss)
-        name = "".join(part.title() for part in _function_name(resolved))
-        _refuse_other_problems(name, received)
+        _refuse_other_problems(keras.losses.get(loss), received)
         raise ValueError(
             "The model returns logits, and a loss given by name expects "
             f"probabilities. {received}"
         )
+    if not callable(loss):
+        raise ValueError(
+            f"loss must be one loss for the fused logits. {received}"
+        )
+    _refuse_other_problems(loss, received)
+    if _from_logits(loss) is False:
+        raise ValueError(
+            "The model returns logits; the loss must have from_logits=True. "
+            f"{received}"
+        )
+    return loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
+
+
+def _from_logits(loss):
+    """What a loss says of logits: an attribute, or a function's default."""
     if isinstance(loss, keras.losses.Loss):
-        _refuse_other_problems(type(loss).__name__, received)
-        if getattr(loss, "from_logits", True) is False:
-            raise ValueError(
-                "The model returns logits; the loss must have "
-                f"from_logits=True. {received}"
-            )
-        return loss
-    if callable(loss):
-        return FunctionLoss(loss)
-    raise ValueError(f"loss must be one loss for the fused logits. {received}")
+        return getattr(loss, "from_logits", None)
+    argument = inspect.signature(loss).parameters.get("from_logits")
+    return None if argument is None else argument.default
 
 
-def _function_name(function):
-    return getattr(function, "__name__", "").split("_")
-
-
-def _refuse_other_problems(name, received):
+def _refuse_other_problems(loss, received):
+    # A function's name is that of its class, in small letters.
+    words = getattr(loss, "__name__", type(loss).__name__).split("_")
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    if name in _PROBABILITIES:
+        raise ValueError(
+            "The model returns logits, and this loss expects probabilities. "
+            f"{received}"
+        )
     if name in _REGRESSION:
         raise ValueError(
             f"Regression is not supported, classification is. {received}"
@@ -70,12 +90,21 @@ def _refuse_other_problems(name, received):
         raise ValueError(f"Multi-label problems are not supported. {received}")
 
 
+@keras.saving.register_keras_serializable("keras_balance")
 class FunctionLoss(keras.losses.Loss):
     """A user's loss function, averaged over the batch."""
 
     def __init__(self, function):
         super().__init__(name=getattr(function, "__name__", "loss"))
         self.function = function
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {"function": serialize(self.function)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["function"]))
 
     def call(self, y_true, y_pred):
         return self.function(y_true, y_pred)

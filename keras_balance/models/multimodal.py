@@ -149,7 +149,7 @@ class MultimodalModel(keras.Model):
         else:
             unimodal = {}
         present = {
-            name: ops.cast(inputs[f"{name}_present"], "float32")
+            name: row_marks(inputs[f"{name}_present"])
             for name in self.modalities
             if f"{name}_present" in inputs
         }
@@ -254,6 +254,11 @@ class MultimodalModel(keras.Model):
             config["fusion"], custom_objects=custom_objects
         )
         return cls(**config)
+
+
+def row_marks(present):
+    """`(batch,)` of 0 and 1 from what marks the rows that are present."""
+    return ops.cast(ops.reshape(present, (-1,)), "float32")
 
 
 def _zero_absent(x, present):

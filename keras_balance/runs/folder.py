@@ -26,6 +26,7 @@ class RunFolder:
         self.state = self.path / "state.npz"
         self.best = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
+        self.environment = self.path / "environment.json"
         self.report = self.path / "report.html"
         self.error_log = self.path / "error.log"
 
@@ -50,10 +51,27 @@ class RunFolder:
         self._check_same(config)
 
     def start(self, config):
-        """Make the folder, or continue in it, and write config.json."""
+        """Make the folder and config.json, or continue in it."""
         self.best.parent.mkdir(parents=True, exist_ok=True)
         self.error_log.unlink(missing_ok=True)
-        write_json(self.config, config)
+        if not self.config.is_file():
+            write_json(self.config, config)
+
+    def check_data(self, checksum):
+        """Refuse to continue a run on data other than it was started with.
+
+        Raises:
+            UsageError: environment.json holds another checksum.
+        """
+        if not self.environment.is_file():
+            return
+        before = read_json(self.environment)["data_checksum"]
+        if before != checksum:
+            raise UsageError(
+                f"Expected the data that {self.path} was started with, "
+                f"checksum {before[:10]}. Received: checksum {checksum[:10]}",
+                "restore the data set, or choose another --out",
+            )
 
     def _used(self):
         # A run that failed before it began leaves error.log alone.

@@ -79,11 +79,13 @@ def _run(plan, folder, screen, argv):
     parts = source.load(recipe, plan, screen.step)
     clock.stop("prepare")
     keras.utils.set_random_seed(plan.seed)
+    watched = _watched(plan.config, parts)
     model, used = build(recipe, plan, parts)
-    folder.start({**plan.document(), "method_used": used, "argv": list(argv)})
     described = environment.describe(plan.backend, parts.prepared.checksum)
-    write_json(folder.path / "environment.json", described)
-    history = fit(recipe, plan, folder, model, parts, screen)
+    folder.check_data(described["data_checksum"])
+    folder.start({**plan.document(), "method_used": used, "argv": list(argv)})
+    write_json(folder.environment, described)
+    history = fit(recipe, plan, folder, model, parts.train, watched, screen)
     clock.stop("fit")
     screen.line("evaluating")
     evaluate(recipe, plan, folder, model, parts, history, clock)
@@ -111,12 +113,16 @@ def build(recipe, plan, parts):
         },
         plan.method_arguments,
     )
-    model = kb.methods.create(
-        plan.method,
-        num_classes=len(kb.data.get(recipe.INFO.dataset).CLASSES),
-        **recipe.network(config),
-        **used,
-    )
+    try:
+        model = kb.methods.create(
+            plan.method,
+            num_classes=len(kb.data.get(recipe.INFO.dataset).CLASSES),
+            **_network(recipe, config),
+            **used,
+        )
+    except ValueError as error:
+        # What a constructor refuses is a setting: a fusion, an alpha.
+        raise UsageError(str(error)) from error
     model.compile(optimizer=recipe.optimizer(config), metrics=["accuracy"])
     inputs, _ = parts.train[0]
     model.build({name: (None, *x.shape[1:]) for name, x in inputs.items()})
@@ -124,8 +130,42 @@ def build(recipe, plan, parts):
     return model, used
 
 
-def fit(recipe, plan, folder, model, parts, screen):
+def _network(recipe, config):
+    from keras_balance.encoders import KerasHubMissing
+
+    try:
+        return recipe.network(config)
+    except KerasHubMissing as error:
+        raise UsageError(
+            str(error).partition(" Install it")[0],
+            'pip install "keras-balance[encoders]"',
+        ) from error
+
+
+def _watched(config, parts):
+    """The part whose accuracy selects the epoch; None for the last epoch."""
+    watched = {
+        "validation": parts.validation,
+        "test": parts.test,
+        "last": parts.validation,
+    }[config.selection]
+    if watched is None and config.selection != "last":
+        raise UsageError(
+            "Expected a validation part to select the epoch by. Received: "
+            "an empty one with selection=validation",
+            "--set validation=0.1, or --set selection=last",
+        )
+    return watched
+
+
+def _monitor(config):
+    return None if config.selection == "last" else "val_accuracy"
+
+
+def fit(recipe, plan, folder, model, train, watched, screen):
     """Train what is left of the epochs; returns the whole history."""
+    import keras
+
     from keras_balance.runs import callbacks
     from keras_balance.runs.state import load_state
 
@@ -133,44 +173,27 @@ def fit(recipe, plan, folder, model, parts, screen):
     history = load_state(folder.state, model) if folder.state.is_file() else []
     if history:
         screen.line(f"continuing after epoch {len(history)}/{config.epochs}")
-    monitor = None if config.selection == "last" else "val_accuracy"
-    watched = parts.test if config.selection == "test" else parts.validation
-    if monitor and watched is None:
-        raise UsageError(
-            "Expected a validation part to select the epoch by. Received: "
-            "validation=0, selection=validation",
-            "--set validation=0.1, or --set selection=last",
-        )
-    state = callbacks.StateFile(folder, history, monitor)
+    state = callbacks.StateFile(folder, history, _monitor(config))
     if len(history) < config.epochs:
-        _fit(recipe, plan, folder, model, parts.train, watched, state, screen)
+        model.fit(
+            train,
+            validation_data=watched,
+            epochs=config.epochs,
+            initial_epoch=len(history),
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                callbacks.SetEpoch(train, plan.seed),
+                keras.callbacks.LearningRateScheduler(
+                    lambda epoch: float(recipe.learning_rate(config, epoch))
+                ),
+                callbacks.Progress(screen, config.epochs, len(train)),
+                *callbacks.tensorboard(folder),
+                state,
+            ],
+        )
     callbacks.write_history(folder.path, state.history)
     return state.history
-
-
-def _fit(recipe, plan, folder, model, train, watched, state, screen):
-    config = plan.config
-    import keras
-
-    from keras_balance.runs import callbacks
-
-    model.fit(
-        train,
-        validation_data=watched,
-        epochs=config.epochs,
-        initial_epoch=len(state.history),
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            callbacks.SetEpoch(train, plan.seed),
-            keras.callbacks.LearningRateScheduler(
-                lambda epoch: float(recipe.learning_rate(config, epoch))
-            ),
-            callbacks.Progress(screen, config.epochs, len(train)),
-            *callbacks.tensorboard(folder),
-            state,
-        ],
-    )
 
 
 def evaluate(recipe, plan, folder, model, parts, history, clock):
@@ -199,7 +222,6 @@ def evaluate(recipe, plan, folder, model, parts, history, clock):
         for name, found in outputs.items()
     }
     clock.stop("evaluate")
-    monitor = None if config.selection == "last" else "val_accuracy"
     notes = [f"Selected: {SELECTION[config.selection]}."]
     notes += dict.fromkeys(parts.notes)
     if plan.demo:
@@ -209,7 +231,7 @@ def evaluate(recipe, plan, folder, model, parts, history, clock):
         )
     document = {
         "split": "test",
-        "selected_epoch": best_epoch(history, monitor),
+        "selected_epoch": best_epoch(history, _monitor(config)),
         "selection": SELECTION[config.selection],
         **summaries,
         "published": published(plan.recipe, plan.label),

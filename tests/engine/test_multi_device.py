@@ -48,10 +48,9 @@ def test_weights_are_those_of_one_device(trained):
         for key in one
         if one[key].dtype.kind == "f" and one[key].size
     }
-    for policy, most in (("float32", 1e-5), ("mixed_float16", 2e-3)):
-        of_policy = [key for key in differences if key.startswith(policy)]
-        worst = max(of_policy, key=differences.get)
-        assert differences[worst] < most, (worst, differences[worst])
+    for key, difference in differences.items():
+        most = 1e-5 if key.startswith("float32") else 2e-3
+        assert difference < most, (key, difference)
 
 
 def test_histories_are_those_of_one_device(trained):
@@ -79,9 +78,13 @@ def test_faults_of_all_devices_are_counted(trained):
         )
 
 
-def test_branches_are_refused_on_several_replicas(trained):
+def test_branches_are_refused_under_a_strategy(trained):
     if keras.config.backend() == "jax":
         pytest.skip("JAX has branches on several devices")
-    one, two = (str(arrays["branches"]) for arrays in trained)
-    assert one == ""
-    assert "cannot do on several replicas. Received: 2 replicas" in two
+    for arrays in trained:
+        assert (
+            "AlternatingLearning chooses at each batch what to train, which "
+            "TensorFlow cannot do under a strategy. Received: "
+            "MirroredStrategy. Train on one device, or on the jax backend "
+            "with keras.distribution."
+        ) in str(arrays["branches"])

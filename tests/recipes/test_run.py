@@ -114,6 +114,12 @@ def test_broken_run(digits, folder):
     assert str(log.relative_to(folder)) in done.stderr
 
 
+def test_fusion_without_unimodal_logits(digits):
+    done = digits("--seed", "8", "--set", "fusion=film")
+    assert done.returncode == 2
+    assert "Pass heads=True" in done.stderr
+
+
 def test_argument_that_the_method_lacks(digits):
     done = digits("--seed", "7", "--set", "method.alhpa=1")
     assert done.returncode == 2

@@ -19,6 +19,10 @@ import traceback
 
 BACKEND, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2])
 os.environ["KERAS_BACKEND"] = BACKEND
+# Every fork compiles the same step: on JAX the first one's is kept.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(FOLDER / "jax")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

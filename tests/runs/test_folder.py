@@ -36,6 +36,15 @@ def test_resume_with_another_configuration(run):
     assert "epochs=4 (started with 3)" in caught.value.message
 
 
+def test_resume_on_other_data(run):
+    run.start(CONFIG)
+    run.check_data("abc")
+    folders.write_json(run.environment, {"data_checksum": "abc"})
+    run.check_data("abc")
+    with pytest.raises(UsageError, match="checksum abc. Received"):
+        run.check_data("abd")
+
+
 def test_a_failure_before_the_start_does_not_block(run):
     run.path.mkdir(parents=True)
     run.error_log.write_text("Traceback")

@@ -13,7 +13,7 @@ SCRIPT = pathlib.Path(__file__).with_name("killing.py")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_killed_runs_end_like_an_unkilled_one(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:

@@ -1,0 +1,44 @@
+"""Which part selects the epoch."""
+
+import types
+
+import pytest
+
+from keras_balance.errors import UsageError
+from keras_balance.runs import train
+from keras_balance.runs.callbacks import best_epoch
+from keras_balance.runs.config import RunConfig
+
+PARTS = types.SimpleNamespace(validation="v", test="t")
+NO_VALIDATION = types.SimpleNamespace(validation=None, test="t")
+
+
+@pytest.mark.parametrize(
+    ("selection", "parts", "watched"),
+    [
+        ("validation", PARTS, "v"),
+        ("test", PARTS, "t"),
+        ("test", NO_VALIDATION, "t"),
+        ("last", PARTS, "v"),
+        ("last", NO_VALIDATION, None),
+    ],
+)
+def test_watched_part(selection, parts, watched):
+    assert train._watched(RunConfig(selection=selection), parts) == watched
+
+
+def test_no_validation_part():
+    with pytest.raises(UsageError, match="Expected a validation part"):
+        train._watched(RunConfig(), NO_VALIDATION)
+
+
+def test_selecting_on_test_is_said_in_words():
+    assert "TEST part" in train.SELECTION["test"]
+    assert "optimistic" in train.SELECTION["test"]
+
+
+def test_best_epoch_is_the_first_of_equals():
+    values = [0.1, 0.5, 0.5, 0.2]
+    history = [{"epoch": i, "val_accuracy": v} for i, v in enumerate(values)]
+    assert best_epoch(history, "val_accuracy") == 1
+    assert best_epoch(history, None) == 3
