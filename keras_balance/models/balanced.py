@@ -1,22 +1,14 @@
 """The balanced step: forward, loss, gradients, modulation, update, metrics."""
 
-import functools
-import inspect
 from typing import Any
 from typing import NamedTuple
 
 import keras
 from keras import ops
 
-from keras_balance.callbacks.method_hooks import FitData
-from keras_balance.callbacks.method_hooks import MethodHooks
-from keras_balance.callbacks.method_hooks import check_arrays
-from keras_balance.engine import Engine
 from keras_balance.models import batch as batches
-from keras_balance.models import losses
 from keras_balance.models import scores
-from keras_balance.models.multimodal import MultimodalModel
-from keras_balance.optimizers.per_modality import one_per_group
+from keras_balance.models.training import PhasedTraining
 
 
 class Update(NamedTuple):
@@ -35,7 +27,7 @@ class Update(NamedTuple):
     noise: Any = None
 
 
-class BalancedModel(Engine, MultimodalModel):
+class BalancedModel(PhasedTraining):
     """A multimodal model whose training step a method may change.
 
     A method overrides the hooks it needs, in the order in which data flows:
@@ -52,8 +44,6 @@ class BalancedModel(Engine, MultimodalModel):
     Args:
         encoders: see `MultimodalModel`.
         num_classes: see `MultimodalModel`.
-        phases: names of the phases of `fit`, each with a compiled step of its
-            own; given by methods that have several.
         **kwargs: further arguments of `MultimodalModel`.
     """
 
@@ -62,10 +52,8 @@ class BalancedModel(Engine, MultimodalModel):
     tracked = ()
     # Whether the method needs unimodal logits to work at all.
     needs_unimodal_logits = False
-    # Whether `compile` gives each modality an optimizer of its own.
-    optimizer_per_modality = False
 
-    def __init__(self, encoders, num_classes, phases=("train",), **kwargs):
+    def __init__(self, encoders, num_classes, **kwargs):
         super().__init__(encoders, num_classes, **kwargs)
         if self.needs_unimodal_logits and not self.has_unimodal_logits:
             raise ValueError(
@@ -74,15 +62,9 @@ class BalancedModel(Engine, MultimodalModel):
                 "heads=True for dedicated unimodal heads, or use "
                 "fusion='concat' or 'sum'."
             )
-        self.phases = tuple(phases)
-        self.phase = self.phases[0]
-        self.epoch = self._add_counter("epoch")
-        self.faults = self._add_counter("faults", shape=(2,))
         self.trackers = {
             name: keras.metrics.Mean(name=name) for name in self._metric_names()
         }
-        self._train_functions = {}
-        self._evaluating = False
 
     # Hooks ------------------------------------------------------------------
 
@@ -140,7 +122,7 @@ class BalancedModel(Engine, MultimodalModel):
         loss = self.compute_loss(
             batch.x, batch.y, outputs.logits, batch.sample_weight
         )
-        return self._of_validation(self.step_logs(loss, outputs, batch))
+        return self.of_validation(self.step_logs(loss, outputs, batch))
 
     def step_logs(self, loss, outputs, batch):
         """Counts faults, updates the metrics and returns their results."""
@@ -225,116 +207,6 @@ class BalancedModel(Engine, MultimodalModel):
             self.track("score_ratio", ratio, weight)
         return totals, weight
 
-    # Keras's own methods ------------------------------------------------------
-
-    def compile(self, optimizer="rmsprop", loss="auto", metrics=None, **kwargs):
-        """Configures training.
-
-        Args:
-            optimizer: any Keras optimizer.
-            loss: "auto", which is sparse categorical cross-entropy on logits,
-                or another classification loss on logits.
-            metrics: as in `keras.Model.compile`.
-            **kwargs: further arguments of `keras.Model.compile`.
-
-        Raises:
-            ValueError: for a loss that is not for classification or expects
-                probabilities.
-        """
-        optimizer = keras.optimizers.get(optimizer)
-        if self.optimizer_per_modality:
-            optimizer = one_per_group(optimizer, len(self.modalities) + 1)
-        self.loss_object = losses.resolve(loss)
-        self._train_functions = {}
-        super().compile(
-            optimizer=optimizer,
-            loss=self.loss_object,
-            metrics=metrics,
-            **kwargs,
-        )
-        if self.built:
-            self._group_optimizer()
-
-    def compile_from_config(self, config):
-        config = keras.saving.deserialize_keras_object(config)
-        self.compile(**config)
-        if self.optimizer is not None and self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        # Keras calls it to build, before a step has looked at the labels.
-        batches.check_label_shape(getattr(y, "shape", None), self.num_classes)
-        return super().compute_loss(
-            x, y, y_pred, sample_weight, training=training
-        )
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        batches.check_label_shape(getattr(y, "shape", None), self.num_classes)
-        return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        if self.compiled:
-            self._group_optimizer()
-
-    @functools.wraps(keras.Model.fit)
-    def fit(self, *args, **kwargs):
-        bound = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
-        arguments = dict(bound.arguments)
-        arguments.pop("self")
-        data = FitData.of(arguments)
-        check_arrays(data.x, data.y, self)
-        if data.validation_data is not None:
-            check_arrays(*data.validation_data[:2], self)
-        arguments["callbacks"] = MethodHooks.added_to(
-            arguments.get("callbacks"), data
-        )
-        return super().fit(**arguments)
-
-    @functools.wraps(keras.Model.evaluate)
-    def evaluate(self, *args, **kwargs):
-        bound = inspect.signature(keras.Model.evaluate).bind(
-            self, *args, **kwargs
-        )
-        arguments = dict(bound.arguments)
-        arguments.pop("self")
-        arguments.update(arguments.pop("kwargs", {}))
-        arguments["callbacks"] = MethodHooks.added_to(
-            arguments.get("callbacks"), None
-        )
-        self._evaluating = True
-        try:
-            return super().evaluate(**arguments)
-        finally:
-            self._evaluating = False
-
-    def get_metrics_result(self):
-        # What a step returns is of the last batch and of one replica; Keras
-        # replaces it where this has the same keys.
-        results = super().get_metrics_result()
-        return self._of_validation(results) if self._evaluating else results
-
-    def make_train_function(self, force=False):
-        """One compiled step per phase, made when the phase is first met."""
-        if force or self.train_function is None:
-            self._train_functions = {}
-        if self.phase not in self._train_functions:
-            # A fresh closure: compilers cache by equality, and two bound
-            # methods of one object are equal.
-            step = type(self).train_step
-            self.train_step = lambda *args: step(self, *args)
-            super().make_train_function(force=True)
-            self._train_functions[self.phase] = self.train_function
-        self.train_function = self._train_functions[self.phase]
-        return self.train_function
-
-    def set_phase(self, phase):
-        """Switches the compiled step; called before an epoch."""
-        self.phase = phase
-        self.make_train_function()
-
     def _metric_names(self):
         """Names of the metrics; all must exist before the first step."""
         quantities = ["gradient_norm", *self.tracked]
@@ -347,29 +219,3 @@ class BalancedModel(Engine, MultimodalModel):
         if len(self.phases) > 1:
             names.append("phase")
         return names
-
-    def _of_validation(self, logs):
-        """Without the metrics that mean nothing outside training."""
-        return {
-            name: value
-            for name, value in logs.items()
-            if name not in self.trackers or name.endswith("_accuracy")
-        }
-
-    def _add_counter(self, name, shape=()):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype="int32",
-            initializer="zeros",
-            trainable=False,
-        )
-
-    def _group_optimizer(self):
-        """Tells a per-modality optimizer which variable is whose."""
-        if not self.optimizer_per_modality:
-            return
-        optimizer = self.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        if optimizer.groups is None:
-            optimizer.set_groups(self.variable_groups())

@@ -13,7 +13,6 @@ EXCEPTIONS = {
     "keras_balance/data/tensorflow_io.py": "reads media with TensorFlow",
     "keras_balance/runs/backend.py": "chooses the backend before Keras",
     "keras_balance/cli/doctor.py": "imports each backend in a process apart",
-    "keras_balance/runs/environment.py": "writes down what a run ran on",
 }
 
 
