@@ -97,7 +97,8 @@ class BaseEngine:
         """Current state of every random generator, for `gradients_at`.
 
         Returns:
-            List of `(variable, value)` pairs.
+            List of `(variable, value)` pairs; None stands for generators
+            that belong to the backend.
         """
         weights = {id(w) for w in self.weights}
         return [

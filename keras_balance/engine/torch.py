@@ -26,6 +26,10 @@ class Engine(BaseEngine):
     def sync_state(self):
         """Nothing to do: the variables are always up to date."""
 
+    def random_states(self):
+        # Keras draws unseeded dropout from torch's own generators.
+        return [*super().random_states(), (None, _generators())]
+
     def _differentiate(self, loss_fn, variables):
         sources = [v.value for v in variables]
         scaled, aux = loss_fn()
@@ -33,9 +37,14 @@ class Engine(BaseEngine):
 
     def _differentiate_at(self, loss_fn, variables, values, fixed):
         values = [v.detach().requires_grad_() for v in values]
-        others, other_values = zip(*fixed, strict=True) if fixed else ((), ())
-        with values_scope([*variables, *others], [*values, *other_values]):
-            scaled, aux = loss_fn()
+        states = [(v, value) for v, value in fixed if v is not None]
+        others, other_values = zip(*states, strict=True) if states else ((), ())
+        with torch.random.fork_rng():
+            for variable, generators in fixed:
+                if variable is None:
+                    _set_generators(generators)
+            with values_scope([*variables, *others], [*values, *other_values]):
+                scaled, aux = loss_fn()
         return _pull_back(scaled, values), _detached(aux)
 
     def _apply(self, gradients, variables):
@@ -65,6 +74,15 @@ def refuse_distributed():
             f"Received: world_size={distributed.get_world_size()}. Use the "
             "jax backend with keras.distribution for several devices."
         )
+
+
+def _generators():
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all()
+
+
+def _set_generators(states):
+    torch.set_rng_state(states[0])
+    torch.cuda.set_rng_state_all(states[1])
 
 
 def _pull_back(losses, sources):

@@ -78,7 +78,7 @@ class MultimodalModel(keras.Model):
         self.num_classes = num_classes
         self.encoders = dict(encoders)
         for layer in preprocessing.values():
-            layer.dtype_policy = "float32"
+            _in_float32(layer)
         self.preprocessing = preprocessing
         self.fusion = self._make_fusion(fusion)
         self.heads = {}
@@ -106,12 +106,11 @@ class MultimodalModel(keras.Model):
                     layer.build(shape)
                 stored = keras.KerasTensor(shape)
                 shape = tuple(layer.compute_output_spec(stored).shape)
-            encoder = self.encoders[name]
-            if not encoder.built:
-                encoder.build(shape)
-            features = encoder.compute_output_shape(shape)
+            # Called, not asked for shapes: a layer may have neither `build`
+            # nor `compute_output_shape`.
+            features = self.encoders[name](keras.KerasTensor(shape))
             check_features(name, features)
-            shapes.append((None, features[-1]))
+            shapes.append((None, features.shape[-1]))
         if not self.fusion.built:
             self.fusion.build(shapes)
         for head, shape in zip(self.heads.values(), shapes, strict=False):
@@ -256,6 +255,13 @@ class MultimodalModel(keras.Model):
         return cls(**config)
 
 
+def _in_float32(layer):
+    """Sets the policy of a layer and of the layers it is made of."""
+    layer.dtype_policy = "float32"
+    for inner in getattr(layer, "layers", ()):
+        _in_float32(inner)
+
+
 def row_marks(present):
     """`(batch,)` of 0 and 1 from what marks the rows that are present."""
     return ops.cast(ops.reshape(present, (-1,)), "float32")
@@ -313,8 +319,14 @@ def check_inputs(inputs, modalities):
         )
 
 
-def check_features(name, shape):
+def check_features(name, features):
     """Raises ValueError where an encoder's output is not (batch, dim)."""
+    shape = getattr(features, "shape", None)
+    if shape is None:
+        raise ValueError(
+            "An encoder must return one tensor of features (batch, dim). "
+            f"Received: encoders['{name}'] returns {features!r}"
+        )
     if len(shape) != 2 or shape[-1] is None:
         raise ValueError(
             "An encoder must return features of shape (batch, dim), with dim "

@@ -58,6 +58,7 @@ class PhasedTraining(Engine, MultimodalModel):
             optimizer = one_per_group(optimizer, len(self.modalities) + 1)
         self.loss_object = losses.resolve(loss)
         self._train_functions = {}
+        self._jit_compile_given = kwargs.get("jit_compile", "auto")
         super().compile(
             optimizer=optimizer,
             loss=self.loss_object,
@@ -67,8 +68,16 @@ class PhasedTraining(Engine, MultimodalModel):
         if self.built:
             self._group_optimizer()
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            # Keras saves what "auto" means on this backend; true on torch is
+            # torch.compile.
+            config["jit_compile"] = self._jit_compile_given
+        return config
+
     def compile_from_config(self, config):
-        config = keras.saving.deserialize_keras_object(config)
+        config = keras.saving.deserialize_keras_object(_portable(config))
         self.compile(**config)
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
@@ -172,3 +181,19 @@ class PhasedTraining(Engine, MultimodalModel):
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if optimizer.groups is None:
             optimizer.set_groups(self.variable_groups())
+
+
+def _portable(config):
+    """A saved configuration, without what ties it to one backend.
+
+    On torch, Keras saves an optimizer as that backend's own class, which
+    another one would load and fail to train with.
+    """
+    if isinstance(config, (list, tuple)):
+        return [_portable(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _portable(value) for key, value in config.items()}
+    if ".torch.optimizers." in str(config.get("module")):
+        config["module"] = "keras.optimizers"
+    return config

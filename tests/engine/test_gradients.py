@@ -122,9 +122,7 @@ def test_auxiliary_outputs_keep_their_order(problem):
 
     model = problem.model(step, numbers={"first": (3,)})
     x = {name: v[:1] for name, v in problem.x.items()}
-    before = ops.convert_to_numpy(
-        model.forward_pass(x).unimodal["visual"][0]
-    )
+    before = ops.convert_to_numpy(model.forward_pass(x).unimodal["visual"][0])
     problem.fit(model)
     for names, inner, modalities in orders:
         assert names in (["z", "a"], []) and inner in (["y", "b"], [])
@@ -183,9 +181,7 @@ def test_layer_losses_count_once(problem, plain_step, arrays, eager):
         )
         validation = (problem.x, problem.y)
         histories.append(
-            problem.fit(
-                one, epochs=3, batch_size=4, validation_data=validation
-            )
+            problem.fit(one, epochs=3, batch_size=4, validation_data=validation)
         )
     for key in ("loss", "val_loss", "accuracy", "val_accuracy"):
         np.testing.assert_allclose(

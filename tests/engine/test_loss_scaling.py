@@ -56,9 +56,7 @@ def test_gradients_are_unscaled(problem, arrays):
     assert float(model.read("finite")) == 1
 
 
-def test_half_precision_gradients_are_float32(
-    problem, arrays, half_precision
-):
+def test_half_precision_gradients_are_float32(problem, arrays, half_precision):
     model = problem.model(keeping, slots=("gradients",), numbers=NUMBERS)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     weights = arrays(model.trainable_variables)

@@ -51,9 +51,7 @@ def optimizer():
 
 
 @pytest.mark.parametrize("precision", ["full", "half"])
-def test_equals_the_branches_by_themselves(
-    precision, problem, arrays, request
-):
+def test_equals_the_branches_by_themselves(precision, problem, arrays, request):
     if precision == "half":
         request.getfixturevalue("half_precision")
     model = problem.model(switched, numbers=NUMBERS, optimizer=optimizer())

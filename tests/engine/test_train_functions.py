@@ -79,9 +79,7 @@ def test_compiling_again_makes_new_steps(problem):
         np.testing.assert_array_equal(a, b)
 
 
-def test_several_torch_processes_are_refused(
-    problem, plain_step, monkeypatch
-):
+def test_several_torch_processes_are_refused(problem, plain_step, monkeypatch):
     if keras.config.backend() != "torch":
         pytest.skip("only torch has torch.distributed")
     import torch

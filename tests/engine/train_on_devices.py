@@ -23,6 +23,8 @@ import networks  # noqa: E402
 import table  # noqa: E402
 
 JAX = keras.config.backend() == "jax"
+
+
 def scope(devices):
     """The context in which models are made and trained."""
     if JAX:

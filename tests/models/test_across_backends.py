@@ -9,6 +9,7 @@ import keras
 import networks
 import numpy as np
 import pytest
+import table
 
 SCRIPT = pathlib.Path(__file__).parent / "write_model.py"
 SLUGS = ("joint", "ogm-ge", "mlb", "alternating")
@@ -39,9 +40,12 @@ def folders(tmp_path_factory):
 @pytest.mark.parametrize("slug", SLUGS)
 def test_models_and_weights_load(slug, folders):
     x, y = networks.data(rows=32)
+    made_here = networks.model(table.Row("joint"))
     for folder in folders:
         expected = np.load(folder / f"{slug}.npy")
         model = keras.models.load_model(folder / f"{slug}.keras")
+        # Compiled as on this backend, not as where it was saved.
+        assert model.jit_compile is made_here.jit_compile
         logits = model.predict(x, verbose=0)
         np.testing.assert_allclose(logits, expected, atol=1e-5)
         # Training goes on, with the optimizer that was saved.

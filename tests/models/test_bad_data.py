@@ -174,9 +174,7 @@ def test_losses_that_are_not_finite(make, data, batches):
         "infinite inputs, or lower the learning rate."
     )
     refuses(message.format(1, "evaluation"), make().evaluate, bad)
-    refuses(
-        message.format(1, "epoch 1"), make().fit, good, validation_data=bad
-    )
+    refuses(message.format(1, "epoch 1"), make().fit, good, validation_data=bad)
     refuses(
         message.format(1, "epoch 1"), make().fit, bad, shuffle=False, epochs=3
     )
@@ -256,7 +254,5 @@ def test_presence_may_be_a_column(make, data):
             draw = np.random.default_rng(i).normal(size=v.shape)
             v.assign(draw.astype("float32"))
         inputs = {**x, "audio_present": column}
-        histories.append(
-            model.fit(inputs, y, shuffle=False, verbose=0).history
-        )
+        histories.append(model.fit(inputs, y, shuffle=False, verbose=0).history)
     assert histories[0] == histories[1] == histories[2]

@@ -38,16 +38,17 @@ def test_learning_rate_callbacks_reach_every_optimizer(model, data):
     schedule = callbacks.LearningRateScheduler(lambda epoch: 0.1 * 0.5**epoch)
     history = fit(model, data, 3, schedule)
     np.testing.assert_allclose(rates(model), 0.025, rtol=1e-6)
-    np.testing.assert_allclose(
-        history["learning_rate"], [0.1, 0.05, 0.025], rtol=1e-6
-    )
+    # One optimizer's rate, or one key for each.
+    keys = [key for key in history if key.startswith("learning_rate")]
+    count = 1 if model.name.startswith("joint") else 3
+    assert len(rates(model)) == len(keys) == count
+    for key in keys:
+        np.testing.assert_allclose(history[key], [0.1, 0.05, 0.025], rtol=1e-6)
     plateau = callbacks.ReduceLROnPlateau(
         "val_loss", factor=0.1, patience=1, min_delta=100.0, cooldown=0
     )
     fit(model, data, 2, plateau)
     np.testing.assert_allclose(rates(model), 0.0025, rtol=1e-6)
-    count = 1 if model.name.startswith("joint") else 3
-    assert len(rates(model)) == count
 
 
 def test_a_rate_of_zero_stops_every_group(model, data):
@@ -69,8 +70,7 @@ def test_early_stopping_brings_back_the_best(model, data):
     def keep(epoch, logs):
         model.sync_state()
         best[epoch] = [
-            np.array(ops.convert_to_numpy(v))
-            for v in model.trainable_variables
+            np.array(ops.convert_to_numpy(v)) for v in model.trainable_variables
         ]
 
     keeper = callbacks.LambdaCallback(on_epoch_end=keep)

@@ -1,5 +1,7 @@
 """`MultimodalModel`: encoders, fusions, heads, and its configuration."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -37,6 +39,11 @@ def pairs():
             )
 
 
+def plain(config):
+    """A configuration as it reads in a file: tuples are lists."""
+    return json.loads(json.dumps(config))
+
+
 @pytest.mark.parametrize("slug,arguments", pairs())
 def test_config_and_file_round_trip(slug, arguments, encoders, data, tmp_path):
     x, _ = data()
@@ -46,7 +53,8 @@ def test_config_and_file_round_trip(slug, arguments, encoders, data, tmp_path):
     model.build(SHAPES)
     config = model.get_config()
     again = type(model).from_config(config)
-    assert again.get_config() == config and again.name == "mine"
+    assert plain(again.get_config()) == plain(config)
+    assert again.name == "mine"
     assert again.modalities == model.modalities
     for name, value in arguments.items():
         held = again.get_config()[name]
@@ -57,7 +65,8 @@ def test_config_and_file_round_trip(slug, arguments, encoders, data, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
     loaded = keras.models.load_model(path)
-    assert type(loaded) is type(model) and loaded.get_config() == config
+    assert type(loaded) is type(model)
+    assert plain(loaded.get_config()) == plain(config)
     expected = ops.convert_to_numpy(model(x))
     assert expected.shape == (16, 3)
     for one in (again, loaded):
@@ -77,7 +86,8 @@ class Doubled(layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.inner = layers.Dense(units)
-        self.drop = layers.Dropout(0.5)
+        # On torch, Keras draws unseeded dropout from a global generator.
+        self.drop = layers.Dropout(0.5, seed=1)
 
     def call(self, x, training=False):
         return 2 * self.drop(self.inner(x), training=training)
@@ -167,7 +177,7 @@ def test_fit_alone_builds_the_model(slug, source, make, data, batches):
     """The encoders are not built, and nobody calls `build`."""
     x, y = data()
     model = make(slug)
-    assert not model.built and not model.weights[2:]
+    assert not model.built and not model.trainable_variables
     given = (x, y) if source == "arrays" else (batches(x, y),)
     history = model.fit(*given, epochs=2, verbose=0).history
     assert model.built and len(model.trainable_variables) in (6, 8)

@@ -54,9 +54,7 @@ def stacked():
 @pytest.mark.parametrize(
     "layer", [lambda: Centred(OFFSET), stacked], ids=["layer", "sequential"]
 )
-def test_runs_in_float32_and_is_saved(
-    layer, policy, encoders, data, tmp_path
-):
+def test_runs_in_float32_and_is_saved(layer, policy, encoders, data, tmp_path):
     x, y = shifted(data)
     model = kb.OGM(encoders(), 3, preprocessing={"audio": layer()})
     model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])

@@ -1,6 +1,6 @@
 """Trains a model and saves it: run in a process of its own.
 
-    KERAS_BACKEND=jax python write_model.py FOLDER
+KERAS_BACKEND=jax python write_model.py FOLDER
 """
 
 import pathlib

@@ -7,6 +7,8 @@ a fork of it, which saves the seconds of the imports. Prints one JSON document:
 what differed between a killed run and the unkilled one.
 """
 
+import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -23,6 +25,7 @@ os.environ["KERAS_BACKEND"] = BACKEND
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(FOLDER / "jax")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -38,8 +41,12 @@ from keras_balance.runs import plan as plans  # noqa: E402
 from keras_balance.runs import recipe as recipes  # noqa: E402
 from keras_balance.runs import train  # noqa: E402
 
-# What the parent has loaded, a fork need not load.
+# What the parent has loaded, a fork need not load; Keras's data adapters
+# import TensorFlow on every backend where it is installed.
 LOADED = (keras, encoders, optimizers, ogm, callbacks, backends)
+for name in ("tensorflow", "matplotlib.backends.backend_svg"):
+    if importlib.util.find_spec(name):
+        importlib.import_module(name)
 RANDOM_KILLS = 20
 EPOCHS = 4
 SETTINGS = [
@@ -235,6 +242,8 @@ def randomly(expected, differing, seconds):
 def main():
     recipe = recipes.load("avdigits-ogm")
     recipe.network = with_dropout(recipe.network)
+    # Its events are not resumed, and TensorFlow is slow to import.
+    callbacks.tensorboard = lambda folder: []
     begin = time.monotonic()
     if wait(fork("unkilled")):
         sys.exit((FOLDER / "log.txt").read_text())
