@@ -13,7 +13,9 @@ import sys
 import numpy as np
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
-# Programs in flight together can lock up two devices of one CPU.
+# A device that waits for the other one holds a thread: with as many threads as
+# cores, and with programs in flight together, nobody may be left to come.
+os.environ["NPROC"] = "16"
 os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
 
 import keras  # noqa: E402
