@@ -1,46 +1,10 @@
 """Connects `fit` with a method's epoch hooks, and checks the data."""
 
-from typing import Any
-from typing import NamedTuple
-
 import keras
 import numpy as np
 
 from keras_balance.models import batch as batches
-from keras_balance.models.multimodal import check_inputs
-
-
-class FitData(NamedTuple):
-    """The data of a `fit`, for what a method estimates once an epoch.
-
-    Attributes:
-        x: what `fit` was given.
-        y: what `fit` was given, or None where `x` yields it.
-        sample_weight: what `fit` was given, or None.
-        batch_size: integer or None.
-        validation_data: tuple `(x, y, sample_weight)` with None for what is
-            missing, or None without validation.
-    """
-
-    x: Any
-    y: Any
-    sample_weight: Any
-    batch_size: Any
-    validation_data: Any
-
-    @classmethod
-    def of(cls, arguments):
-        """From the arguments of `fit`, by name."""
-        validation = arguments.get("validation_data")
-        if validation is not None:
-            validation = keras.utils.unpack_x_y_sample_weight(validation)
-        return cls(
-            arguments.get("x"),
-            arguments.get("y"),
-            arguments.get("sample_weight"),
-            arguments.get("batch_size"),
-            validation,
-        )
+from keras_balance.models.checks import check_inputs
 
 
 class MethodHooks(keras.callbacks.Callback):

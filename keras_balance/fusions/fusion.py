@@ -9,9 +9,10 @@ class Fusion(keras.layers.Layer):
     Features come as a list in the model's order of modalities, each
     `(batch, dim)`; dims may differ where the mathematics allow.
 
-    A subclass implements `build(shapes)` and `call(features)`, and where its
-    logits are an exact sum of unimodal ones sets `splits = True` and
-    implements `split(features)`.
+    A subclass implements `build(shapes)` and `call(features)`, with an
+    argument `training` where that makes a difference, and where its logits are
+    an exact sum of unimodal ones sets `splits = True` and implements
+    `split(features)`.
 
     Args:
         num_classes: integer, or None to take the model's.

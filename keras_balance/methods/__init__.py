@@ -1,13 +1,15 @@
 """Every method, by its slug.
 
-A method is a file of this folder and a row of `METHODS`. The table is plain
-data, so that listing the methods does not import Keras.
+A method is a file of this folder and a table of `catalogue.toml`, which is
+plain data, so that listing the methods does not import Keras.
 """
 
 import difflib
 import importlib
+import tomllib
 from dataclasses import dataclass
 from dataclasses import field
+from importlib import resources
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Method:
         class_name: the class, also `keras_balance.<class_name>`.
         summary: what it does, in a line.
         paper: authors, venue and year.
-        family: "reference", "gradient", "loss", "schedule".
+        family: "reference", "gradient", "loss", "masking", "schedule".
         cost: forward (F) and backward (B) passes of all encoders in a step.
         needs: what it asks for beyond encoders and labels.
         defaults: arguments that the slug presets.
@@ -30,97 +32,23 @@ class Method:
     module: str
     class_name: str
     summary: str
-    paper: str
     family: str
     cost: str
-    needs: str
+    paper: str = ""
+    needs: str = ""
     defaults: dict = field(default_factory=dict)
 
 
-METHODS = (
-    Method(
-        "joint",
-        "joint",
-        "JointTraining",
-        "one loss on the fused logits",
-        "",
-        "reference",
-        "1F 1B",
-        "",
-    ),
-    Method(
-        "unimodal",
-        "unimodal",
-        "Unimodal",
-        "one modality's encoder and head alone",
-        "",
-        "reference",
-        "1F 1B of one encoder",
-        "a modality",
-    ),
-    Method(
-        "ogm",
-        "ogm",
-        "OGM",
-        "shrinks the stronger modality's gradient",
-        "Peng et al., CVPR 2022",
-        "gradient",
-        "1F 1B",
-        "unimodal logits",
-    ),
-    Method(
-        "ogm-ge",
-        "ogm",
-        "OGMGE",
-        "OGM, and noise of the gradient's own size",
-        "Peng et al., CVPR 2022",
-        "gradient",
-        "1F 1B",
-        "unimodal logits",
-    ),
-    Method(
-        "ge",
-        "ogm",
-        "GE",
-        "the noise of OGM-GE alone",
-        "Peng et al., CVPR 2022",
-        "gradient",
-        "1F 1B",
-        "unimodal logits",
-    ),
-    Method(
-        "multi-loss",
-        "multi_loss",
-        "MultiLoss",
-        "adds a loss on each modality's own head",
-        "Kontras et al., BMVC 2024",
-        "loss",
-        "1F 1B",
-        "",
-    ),
-    Method(
-        "mlb",
-        "multi_loss",
-        "MultiLossBalanced",
-        "Multi-Loss, with slowed strong and sped-up weak modalities",
-        "Kontras et al., BMVC 2024",
-        "gradient",
-        "1F 1B",
-        "",
-    ),
-    Method(
-        "alternating",
-        "alternating",
-        "AlternatingLearning",
-        "trains one modality at a time, sums their logits",
-        "baseline of Hua et al., ICML 2024",
-        "schedule",
-        "1F 1B of one encoder",
-        "fusion='sum'",
-        {"fusion": "sum"},
-    ),
-)
-_BY_SLUG = {method.slug: method for method in METHODS}
+def _read():
+    text = resources.files(__name__).joinpath("catalogue.toml").read_text()
+    rows = tomllib.loads(text)
+    return {
+        slug: Method(slug, class_name=row.pop("class"), **row)
+        for slug, row in rows.items()
+    }
+
+
+_BY_SLUG = _read()
 
 
 def names():
@@ -159,7 +87,7 @@ def create(slug, **kwargs):
 
 def classes():
     """Dict from the name of each method's class to its module."""
-    return {m.class_name: f"keras_balance.methods.{m.module}" for m in METHODS}
+    return {m.class_name: f"keras_balance.methods.{m.module}" for m in _BY_SLUG.values()}
 
 
 def __getattr__(name):

@@ -27,12 +27,12 @@ AVE), the commands of its README alpha 0.5 and beta_max 10 (CREMA-D, ResNet).
 import keras
 from keras import ops
 
-from keras_balance.methods.ogm import check_alpha
+from keras_balance.models.arguments import check_number
+from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.modulated import ModulatedModel
 
 EPSILON = 1e-8
-VARIANTS = ("paper", "code")
 
 
 def mlb_coefficients(scores, alpha, beta_max):
@@ -112,17 +112,9 @@ class MultiLossBalanced(_UnimodalLosses, ModulatedModel):
         apply_to=None,
         **kwargs,
     ):
-        check_alpha(alpha)
-        if not isinstance(beta_max, (int, float)) or not beta_max >= 1:
-            raise ValueError(
-                "beta_max must be a number of at least 1. Received: "
-                f"beta_max={beta_max!r}"
-            )
-        if variant not in VARIANTS:
-            raise ValueError(
-                f"variant must be one of {VARIANTS}. Received: "
-                f"variant={variant!r}"
-            )
+        check_number("alpha", alpha)
+        check_number("beta_max", beta_max, least=1)
+        check_variant(variant)
         if apply_to is None:
             apply_to = "update" if variant == "paper" else "gradient"
         super().__init__(

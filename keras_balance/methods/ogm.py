@@ -34,11 +34,13 @@ import warnings
 import keras
 from keras import ops
 
+from keras_balance.models.arguments import check_number
+from keras_balance.models.arguments import check_variant
+from keras_balance.models.arguments import check_window
 from keras_balance.models.modulated import ModulatedModel
 from keras_balance.optimizers.gradient_noise import tensor_noise
 
 EPSILON = 1e-8
-VARIANTS = ("paper", "code")
 
 
 def discrepancy_ratios(scores):
@@ -106,13 +108,9 @@ class _Modulation(ModulatedModel):
         seed=None,
         **kwargs,
     ):
-        check_alpha(alpha)
+        check_number("alpha", alpha)
         check_window(window)
-        if variant not in VARIANTS:
-            raise ValueError(
-                f"variant must be one of {VARIANTS}. Received: "
-                f"variant={variant!r}"
-            )
+        check_variant(variant)
         super().__init__(encoders, num_classes, apply_to=apply_to, **kwargs)
         self.alpha = alpha
         self.window = None if window is None else tuple(window)
@@ -138,11 +136,7 @@ class _Modulation(ModulatedModel):
         return self.variant == "paper" or len(variable.shape) == 4
 
     def active(self):
-        if self.window is None:
-            return super().active()
-        first, last = self.window
-        epoch = ops.convert_to_tensor(self.epoch)
-        return ops.logical_and(epoch >= first, epoch <= last)
+        return self.in_epochs(self.window)
 
     def coefficients(self, scores):
         if not self.damps:
@@ -213,25 +207,3 @@ class GE(_Modulation):
     __doc__ += _Modulation.__doc__.split("\n", 1)[1]
     damps = False
     adds_noise = True
-
-
-def check_alpha(alpha):
-    """Raises ValueError where `alpha` is no finite number of at least 0."""
-    if not isinstance(alpha, (int, float)) or not 0 <= alpha < float("inf"):
-        raise ValueError(
-            "alpha must be a finite number of at least 0. Received: "
-            f"alpha={alpha!r}"
-        )
-
-
-def check_window(window):
-    """Raises ValueError where `window` is not None or (first, last)."""
-    if window is None:
-        return
-    pair = isinstance(window, (list, tuple)) and len(window) == 2
-    pair = pair and all(isinstance(epoch, int) for epoch in window)
-    if not pair or not 0 <= window[0] <= window[1]:
-        raise ValueError(
-            "window must be (first, last) with 0 <= first <= last, epochs "
-            f"counted from 0, or None. Received: window={window!r}"
-        )

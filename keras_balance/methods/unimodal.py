@@ -3,7 +3,7 @@
 import keras
 
 from keras_balance.models.balanced import BalancedModel
-from keras_balance.models.multimodal import check_encoders
+from keras_balance.models.checks import check_encoders
 
 
 @keras.saving.register_keras_serializable("keras_balance")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
 from keras_balance.models import scores
 from keras_balance.models.training import PhasedTraining
@@ -32,11 +33,15 @@ class BalancedModel(PhasedTraining):
 
     A method overrides the hooks it needs, in the order in which data flows:
 
+    * `training_pass(batch)`: the forward pass and the loss;
     * `training_loss(outputs, batch)`: the loss that is differentiated;
     * `modulate(gradients, outputs, batch)`: gradients to `Update`;
     * `update(update, variables)`: how variables move;
     * `on_epoch_begin(epoch, data)` and `on_epoch_end(epoch, data, logs)`: what
-      is estimated once an epoch, with the training and validation data.
+      is estimated once an epoch, with the training and validation data
+      (`keras_balance.models.fit_data.FitData`);
+    * `combine(features, inputs, training)`: what follows the encoders, where a
+      method changes features or logits, in training or in prediction.
 
     A method of several passes overrides `balanced_step` itself, with the
     primitives of `keras_balance.engine.base`.
@@ -52,6 +57,8 @@ class BalancedModel(PhasedTraining):
     tracked = ()
     # Whether the method needs unimodal logits to work at all.
     needs_unimodal_logits = False
+    # Whether `fit` must be given validation data.
+    needs_validation = False
 
     def __init__(self, encoders, num_classes, **kwargs):
         super().__init__(encoders, num_classes, **kwargs)
@@ -66,7 +73,17 @@ class BalancedModel(PhasedTraining):
             name: keras.metrics.Mean(name=name) for name in self._metric_names()
         }
 
+    @property
+    def has_scores(self):
+        """Whether a step scores the modalities: here by unimodal logits."""
+        return self.has_unimodal_logits
+
     # Hooks ------------------------------------------------------------------
+
+    def training_pass(self, batch):
+        """`(loss, outputs)` of a batch: the forward pass and the loss."""
+        outputs = self.forward_pass(batch.x, training=True)
+        return self.training_loss(outputs, batch), outputs
 
     def training_loss(self, outputs, batch):
         """The scalar loss; `compute_loss` is called exactly once."""
@@ -105,11 +122,10 @@ class BalancedModel(PhasedTraining):
 
     def balanced_step(self, data):
         batch = batches.unpack(data, self.num_classes)
-        variables = self.trainable_variables
+        variables = self.moving_variables()
 
         def loss_fn():
-            outputs = self.forward_pass(batch.x, training=True)
-            return self.training_loss(outputs, batch), outputs
+            return self.training_pass(batch)
 
         (loss,), outputs, (gradients,) = self.gradients(loss_fn, variables)
         self.track_gradient_norms(gradients, variables)
@@ -139,6 +155,10 @@ class BalancedModel(PhasedTraining):
             )
             weight = batch.weight * outputs.present.get(name, 1.0)
             self.track(f"{name}_accuracy", ops.cast(right, "float32"), weight)
+            if f"{name}_loss" in self.trackers:
+                # `call` is the loss before any reduction, one value a row.
+                values = self.loss_object.call(batch.y, logits)
+                self.track(f"{name}_loss", values, weight)
         if "phase" in self.trackers:
             self.track("phase", float(self.phases.index(self.phase)))
         return self.compute_metrics(
@@ -146,6 +166,18 @@ class BalancedModel(PhasedTraining):
         )
 
     # Pieces that methods share ------------------------------------------------
+
+    def moving_variables(self):
+        """The variables that a step moves: all but those of `resting`."""
+        groups = self.variable_groups()
+        still = {
+            index
+            for name in self.resting
+            for index in groups[self.modalities.index(name)]
+        }
+        return [
+            v for i, v in enumerate(self.trainable_variables) if i not in still
+        ]
 
     def track(self, name, value, weight=None):
         """Adds a value to the epoch's mean of a metric of `trackers`."""
@@ -176,32 +208,73 @@ class BalancedModel(PhasedTraining):
         Where rows lack the modality, the mean is over those that do not.
         """
         weight = batch.sample_weight
+        if name in outputs.present:
+            weight = self.own_weight(name, outputs, batch)
+        return self.loss_object(batch.y, outputs.unimodal[name], weight)
+
+    def in_epochs(self, window):
+        """Whether this epoch is in `(first, last)`: a scalar boolean tensor.
+
+        Both ends count; None is every epoch.
+        """
+        first, last = window or (0, 2**31 - 1)
+        epoch = ops.convert_to_tensor(self.epoch)
+        return ops.logical_and(epoch >= first, epoch <= last)
+
+    def own_weight(self, name, outputs, batch):
+        """Row weights `(batch,)` for a mean over the rows with a modality.
+
+        Zero where it is absent, and larger elsewhere by as much as is missing.
+        """
         present = outputs.present.get(name)
-        share = 1.0
-        if present is not None:
-            weight = batch.weight * present
-            total = self.sum_over_replicas(ops.sum(weight))
-            every = self.sum_over_replicas(ops.sum(batch.weight))
-            share = every / ops.maximum(total, 1e-8)
-        loss = self.loss_object(batch.y, outputs.unimodal[name], weight)
-        return share * loss
+        if present is None:
+            return batch.weight
+        weight = batch.weight * present
+        total = self.sum_over_replicas(ops.sum(weight))
+        every = self.sum_over_replicas(ops.sum(batch.weight))
+        return weight * (every / ops.maximum(total, 1e-8))
+
+    def row_mean(self, values, weight):
+        """sum_i w_i v_i / B, the mean that Keras's losses are.
+
+        Under a TensorFlow strategy it is the replica's share of that mean.
+
+        Args:
+            values: float32 `(batch,)`.
+            weight: float32 `(batch,)`.
+        """
+        return ops.mean(weight * values) / replicas()
 
     def scores(self, outputs, batch):
         """Summed scores and their weight, over all replicas; tracks the means.
-
-        The metric `score_ratio` is the first modality's score over the mean of
-        the others'.
 
         Returns:
             `(scores, weight)` as `keras_balance.models.scores.summed_scores`.
         """
         totals, weight = scores.summed_scores(outputs, batch)
+        return self.track_scores(totals, weight, list(outputs.unimodal))
+
+    def track_scores(self, totals, weight, names=None):
+        """Sums over replicas, and the metrics that show them.
+
+        The metric `score_ratio` is the first modality's score over the mean of
+        the others'.
+
+        Args:
+            totals: float32 `(M,)`, each modality's score summed over rows.
+            weight: scalar, the sum of the rows' weights.
+            names: the modalities, all by default.
+
+        Returns:
+            `(totals, weight)` over all replicas.
+        """
+        names = names or self.modalities
         totals = self.sum_over_replicas(totals)
         weight = self.sum_over_replicas(weight)
         mean = totals / ops.maximum(weight, 1e-8)
-        for i, name in enumerate(outputs.unimodal):
+        for i, name in enumerate(names):
             self.track(f"{name}_score", mean[i], weight)
-        if len(outputs.unimodal) > 1:
+        if len(names) > 1:
             others = scores.mean_of_others(mean)[0]
             ratio = mean[0] / ops.maximum(others, 1e-8)
             self.track("score_ratio", ratio, weight)
@@ -210,11 +283,12 @@ class BalancedModel(PhasedTraining):
     def _metric_names(self):
         """Names of the metrics; all must exist before the first step."""
         quantities = ["gradient_norm", *self.tracked]
-        several = len(self.modalities) > 1
         if self.has_unimodal_logits:
-            quantities = ["accuracy", "score", *quantities]
+            quantities = ["accuracy", *quantities]
+        if self.has_scores:
+            quantities = ["score", *quantities]
         names = [f"{m}_{q}" for q in quantities for m in self.modalities]
-        if self.has_unimodal_logits and several:
+        if self.has_scores and len(self.modalities) > 1:
             names.append("score_ratio")
         if len(self.phases) > 1:
             names.append("phase")

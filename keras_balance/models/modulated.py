@@ -65,9 +65,10 @@ class ModulatedModel(BalancedModel):
 
     def active(self):
         """Whether the method acts in this epoch: a scalar boolean tensor."""
-        return ops.convert_to_tensor(True)
+        return self.in_epochs(None)
 
-    def modulate(self, gradients, outputs, batch):
+    def step_coefficients(self, outputs, batch):
+        """The coefficients `(M,)` of this step; 1 where nothing compares."""
         scores, weight = self.scores(outputs, batch)
         ones = ops.ones_like(scores)
         coefficients = ones
@@ -79,9 +80,13 @@ class ModulatedModel(BalancedModel):
             coefficients = ops.where(
                 ops.isfinite(coefficients), coefficients, ones
             )
+        return coefficients
+
+    def modulate(self, gradients, outputs, batch):
+        coefficients = self.step_coefficients(outputs, batch)
         for i, name in enumerate(self.modalities):
             self.track(f"{name}_coefficient", coefficients[i])
-        variables = self.trainable_variables
+        variables = self.moving_variables()
         factors = self.factors(coefficients, variables)
         noise = self.noise(gradients, variables)
         update = Update(gradients, factors, noise)

@@ -1,5 +1,6 @@
 """Encoders, a fusion and optional unimodal heads, as one Keras model."""
 
+import inspect
 from typing import Any
 from typing import NamedTuple
 
@@ -7,6 +8,10 @@ import keras
 from keras import ops
 
 from keras_balance import fusions
+from keras_balance.models.checks import check_encoders
+from keras_balance.models.checks import check_features
+from keras_balance.models.checks import check_inputs
+from keras_balance.models.checks import check_num_classes
 
 
 class Outputs(NamedTuple):
@@ -81,6 +86,10 @@ class MultimodalModel(keras.Model):
             _in_float32(layer)
         self.preprocessing = preprocessing
         self.fusion = self._make_fusion(fusion)
+        parameters = inspect.signature(self.fusion.call).parameters
+        self._fusion_trains = "training" in parameters
+        # Modalities whose encoders run with training=False in training too.
+        self.resting = ()
         self.heads = {}
         if heads:
             self.heads = {
@@ -111,6 +120,7 @@ class MultimodalModel(keras.Model):
             features = self.encoders[name](keras.KerasTensor(shape))
             check_features(name, features)
             shapes.append((None, features.shape[-1]))
+        self.feature_dims = [dim for _, dim in shapes]
         if not self.fusion.built:
             self.fusion.build(shapes)
         for head, shape in zip(self.heads.values(), shapes, strict=False):
@@ -132,38 +142,77 @@ class MultimodalModel(keras.Model):
         """
         check_inputs(inputs, self.modalities)
         features = {
-            name: self.encode(name, inputs, training=training)
+            name: self.encode(
+                name, inputs, training=training and name not in self.resting
+            )
             for name in self.modalities
         }
+        return self.combine(features, inputs, training=training)
+
+    def combine(self, features, inputs, training=False):
+        """What follows the encoders: fused and unimodal logits.
+
+        Args:
+            features: dict by modality, `(batch, dim)`.
+            inputs: dict of tensors by modality name, for the presence marks.
+            training: boolean.
+
+        Returns:
+            `Outputs`.
+        """
         ordered = [features[name] for name in self.modalities]
-        logits = ops.cast(self.fusion(ordered), "float32")
+        options = {"training": training} if self._fusion_trains else {}
+        logits = self.fusion(ordered, **options)
+        return Outputs(
+            features,
+            self.unimodal_logits(features),
+            ops.cast(logits, "float32"),
+            self.presence(inputs),
+        )
+
+    def unimodal_logits(self, features):
+        """Logits of each modality, or an empty dict where there are none."""
         if self.heads:
-            unimodal = {
+            return {
                 name: self.heads[name](ops.cast(features[name], "float32"))
                 for name in self.modalities
             }
-        elif self.fusion.splits:
-            split = self.fusion.split(ordered)
-            unimodal = dict(zip(self.modalities, split, strict=True))
-        else:
-            unimodal = {}
-        present = {
+        if not self.fusion.splits:
+            return {}
+        split = self.fusion.split([features[m] for m in self.modalities])
+        return dict(zip(self.modalities, split, strict=True))
+
+    def presence(self, inputs):
+        """Dict by modality of row marks, for those that the input marks."""
+        return {
             name: row_marks(inputs[f"{name}_present"])
             for name in self.modalities
             if f"{name}_present" in inputs
         }
-        return Outputs(features, unimodal, logits, present)
 
     def encode(self, name, inputs, training=False):
         """Features of one modality, `(batch, dim)`."""
-        x = inputs[name]
-        if name in self.preprocessing:
-            x = self.preprocessing[name](x, training=training)
+        x = self.preprocess(name, inputs[name], training=training)
         present = inputs.get(f"{name}_present")
         if present is None:
             return self.encoders[name](x, training=training)
         x = _zero_absent(x, present)
         return _zero_absent(self.encoders[name](x, training=training), present)
+
+    def encode_zeros(self, name, inputs):
+        """Features of an encoder that is given zeros, `(1, dim)`.
+
+        What remains of a modality that is masked at its encoder's input, the
+        same for every row; without dropout, by BatchNormalization's averages.
+        """
+        x = self.preprocess(name, inputs[name][:1], training=False)
+        return self.encoders[name](ops.zeros_like(x), training=False)
+
+    def preprocess(self, name, x, training=False):
+        """What the encoder of a modality is given."""
+        if name not in self.preprocessing:
+            return x
+        return self.preprocessing[name](x, training=training)
 
     def variable_groups(self):
         """Which trainable variables belong to which modality.
@@ -272,64 +321,3 @@ def _zero_absent(x, present):
     # where, not a product: an absent row may hold anything, NaN included.
     keep = ops.reshape(ops.cast(present, "bool"), shape)
     return ops.where(keep, x, ops.zeros_like(x))
-
-
-def check_encoders(encoders):
-    """Raises ValueError where `encoders` is no dict of distinct layers."""
-    if not isinstance(encoders, dict) or not encoders:
-        raise ValueError(
-            "encoders must be a dict from modality names to Keras layers, "
-            "such as {'audio': audio_encoder, 'visual': visual_encoder}. "
-            f"Received: encoders={encoders!r}"
-        )
-    for name, encoder in encoders.items():
-        if not isinstance(name, str) or not isinstance(
-            encoder, keras.layers.Layer
-        ):
-            raise ValueError(
-                "encoders must be a dict from modality names to Keras "
-                f"layers. Received: {name!r}: {encoder!r}"
-            )
-    if len({id(encoder) for encoder in encoders.values()}) < len(encoders):
-        raise ValueError(
-            "Each modality must have an encoder of its own. Received: the "
-            f"same layer more than once in encoders={list(encoders)}. Make a "
-            "second one with encoder.__class__.from_config("
-            "encoder.get_config())."
-        )
-
-
-def check_num_classes(num_classes):
-    """Raises ValueError where `num_classes` is no integer above 1."""
-    if not isinstance(num_classes, int) or num_classes < 2:
-        raise ValueError(
-            "num_classes must be an integer of at least 2. Received: "
-            f"num_classes={num_classes!r}"
-        )
-
-
-def check_inputs(inputs, modalities):
-    """Raises ValueError where a modality has no input."""
-    keys = list(inputs) if isinstance(inputs, dict) else None
-    if keys is None or any(name not in keys for name in modalities):
-        received = type(inputs).__name__ if keys is None else sorted(keys)
-        raise ValueError(
-            f"Inputs must be a dict with the modalities {list(modalities)}, "
-            f"the names of the encoders. Received: {received}"
-        )
-
-
-def check_features(name, features):
-    """Raises ValueError where an encoder's output is not (batch, dim)."""
-    shape = getattr(features, "shape", None)
-    if shape is None:
-        raise ValueError(
-            "An encoder must return one tensor of features (batch, dim). "
-            f"Received: encoders['{name}'] returns {features!r}"
-        )
-    if len(shape) != 2 or shape[-1] is None:
-        raise ValueError(
-            "An encoder must return features of shape (batch, dim), with dim "
-            f"known. Received: encoders['{name}'] returns shape "
-            f"{tuple(shape)}. End it with a pooling or Flatten layer."
-        )

@@ -5,12 +5,13 @@ import inspect
 
 import keras
 
-from keras_balance.callbacks.method_hooks import FitData
 from keras_balance.callbacks.method_hooks import MethodHooks
 from keras_balance.callbacks.method_hooks import check_arrays
 from keras_balance.engine import Engine
 from keras_balance.models import batch as batches
 from keras_balance.models import losses
+from keras_balance.models.fit_data import FitData
+from keras_balance.models.fit_data import split_off_validation
 from keras_balance.models.multimodal import MultimodalModel
 from keras_balance.optimizers.per_modality import one_per_group
 
@@ -105,7 +106,14 @@ class PhasedTraining(Engine, MultimodalModel):
         bound = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
         arguments = dict(bound.arguments)
         arguments.pop("self")
+        arguments = split_off_validation(arguments)
         data = FitData.of(arguments)
+        if self.needs_validation and data.validation_data is None:
+            raise ValueError(
+                f"{type(self).__name__} decides by validation data. Received: "
+                "validation_data=None. Pass validation_data=(x, y) or "
+                "validation_split=0.1 to fit."
+            )
         check_arrays(data.x, data.y, self)
         if data.validation_data is not None:
             check_arrays(*data.validation_data[:2], self)
@@ -161,7 +169,8 @@ class PhasedTraining(Engine, MultimodalModel):
         return {
             name: value
             for name, value in logs.items()
-            if name not in self.trackers or name.endswith("_accuracy")
+            if name not in self.trackers
+            or name.endswith(("_accuracy", "_loss"))
         }
 
     def _add_counter(self, name, shape=()):

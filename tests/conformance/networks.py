@@ -102,7 +102,12 @@ def set_weights(network, seed=1):
 def weights(network):
     """All variables as NumPy arrays, those of the optimizer last."""
     variables = [*network.variables, *network.optimizer.variables]
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+    return [numpy(v) for v in variables]
+
+
+def numpy(variable):
+    """A copy of what a variable holds now."""
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def difference(one, other):

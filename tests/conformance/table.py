@@ -52,4 +52,13 @@ ROWS = (
         phases=2,
         alternates=True,
     ),
+    Row("pmr", {"subset": 1.0}, neutral={"alpha": 0.0, "mu": 0.0}),
+    Row(
+        "modality-drop", {"seed": 1}, neutral={"rate": 0.0}, random=True
+    ),
+    Row(
+        "modality-drop",
+        {"seed": 1, "per": "sample", "rescale": True},
+        random=True,
+    ),
 )

@@ -12,9 +12,11 @@ def row(request):
     return request.param
 
 
-def fit(model, epochs, initial_epoch=0, data=None):
+def fit(model, epochs, initial_epoch=0):
+    data = networks.data(rows=32)
     return model.fit(
-        *(data or networks.data(rows=32)),
+        *data,
+        validation_data=data if model.needs_validation else None,
         batch_size=16,
         epochs=epochs,
         initial_epoch=initial_epoch,

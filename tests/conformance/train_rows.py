@@ -31,7 +31,13 @@ def main(path):
             model = networks.model(row, optimizer=make())
             # 5 batches an epoch: 20 steps.
             history = model.fit(
-                x, y, batch_size=16, epochs=4, shuffle=False, verbose=0
+                x,
+                y,
+                validation_data=(x, y) if model.needs_validation else None,
+                batch_size=16,
+                epochs=4,
+                shuffle=False,
+                verbose=0,
             ).history
             for i, v in enumerate(model.variables):
                 # The state of an unused generator differs between backends.

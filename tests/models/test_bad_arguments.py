@@ -81,7 +81,11 @@ def test_num_classes(bad):
         ("ogm", {"variant": "papr"}, "variant must be one of ('paper', 'code"),
         ("mlb", {"variant": None}, "Received: variant=None"),
         ("ogm", {"apply_to": "weights"}, "apply_to must be one of ('gradient"),
-        ("mlb", {"beta_max": 0.5}, "beta_max must be a number of at least 1"),
+        (
+            "mlb",
+            {"beta_max": 0.5},
+            "beta_max must be a finite number of at least 1",
+        ),
         (
             "alternating",
             {"granularity": "step"},
