@@ -11,9 +11,20 @@ _FUSIONS = {
     "sum": ("keras_balance.fusions.sum", "Sum"),
     "film": ("keras_balance.fusions.film", "FiLM"),
     "gated": ("keras_balance.fusions.gated", "Gated"),
+    "late-linear": ("keras_balance.fusions.concat", "Concat"),
+    "low-rank": ("keras_balance.fusions.low_rank", "LowRank"),
+    "mean": ("keras_balance.fusions.mean", "Mean"),
+    "mid-mlp": ("keras_balance.fusions.mid_mlp", "MidMLP"),
+    "symmetric-film": ("keras_balance.fusions.symmetric_film", "SymmetricFiLM"),
+    "symmetric-gated": (
+        "keras_balance.fusions.symmetric_gated",
+        "SymmetricGated",
+    ),
+    "transformer": ("keras_balance.fusions.transformer", "Transformer"),
 }
 _CLASSES = {class_name: module for module, class_name in _FUSIONS.values()}
 _CLASSES["Fusion"] = "keras_balance.fusions.fusion"
+_CLASSES["LinearHead"] = "keras_balance.fusions.concat"
 
 
 def names():

@@ -59,6 +59,19 @@ class Fusion(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def own_layers(self):
+        """Layers that serve one modality alone: one per modality, or none."""
+        return []
+
+    def own_variables(self, modality):
+        """Variables that only the modality of this index uses.
+
+        Args:
+            modality: integer, the modality's place in the model's order.
+        """
+        layers = self.own_layers()
+        return layers[modality].trainable_variables if layers else []
+
     def block_factors(self, factors):
         """Factors of the weights that belong to one modality alone.
 
@@ -70,15 +83,16 @@ class Fusion(keras.layers.Layer):
             factor that broadcasts against it. Weights that serve several
             modalities, and the biases of the logits, are left out.
         """
-        return {}
-
-    def own_variables(self, modality):
-        """Variables that only the modality of this index uses.
-
-        Args:
-            modality: integer, the modality's place in the model's order.
-        """
-        return []
+        own = {
+            id(v): k
+            for layer, k in zip(self.own_layers(), factors, strict=False)
+            for v in layer.trainable_variables
+        }
+        return {
+            i: own[id(v)]
+            for i, v in enumerate(self.trainable_variables)
+            if id(v) in own
+        }
 
     def compute_output_shape(self, shapes):
         return (shapes[0][0], self.num_classes)

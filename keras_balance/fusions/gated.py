@@ -48,17 +48,8 @@ class Gated(Fusion):
             hidden = ops.sigmoid(gate) * hidden
         return self.head(hidden)
 
-    def block_factors(self, factors):
-        own = {
-            id(v): k
-            for projection, k in zip(self.projections, factors, strict=True)
-            for v in projection.trainable_variables
-        }
-        return {
-            i: own[id(v)]
-            for i, v in enumerate(self.trainable_variables)
-            if id(v) in own
-        }
+    def own_layers(self):
+        return self.projections
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}

@@ -37,19 +37,14 @@ class Sum(Fusion):
     def own_logits(self, modality, features):
         return ops.cast(self.heads[modality](features), "float32")
 
-    def block_factors(self, factors):
-        own = {
-            id(head.kernel): k
-            for head, k in zip(self.heads, factors, strict=True)
-        }
-        return {
-            i: own[id(v)]
-            for i, v in enumerate(self.trainable_variables)
-            if id(v) in own
-        }
+    def own_layers(self):
+        return self.heads
 
-    def own_variables(self, modality):
-        return self.heads[modality].trainable_variables
+    def block_factors(self, factors):
+        own = super().block_factors(factors)
+        biases = {id(head.bias) for head in self.heads}
+        variables = self.trainable_variables
+        return {i: k for i, k in own.items() if id(variables[i]) not in biases}
 
     def _maps(self, features):
         return [head(z) for head, z in zip(self.heads, features, strict=True)]

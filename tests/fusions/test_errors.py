@@ -28,7 +28,7 @@ def test_an_unknown_name_is_told_the_nearest(typed, nearest):
     assert f"Received: fusion='{typed}'. Did you mean '{nearest}'?" in message
 
 
-@pytest.mark.parametrize("fusion", ["transformer", None, 3])
+@pytest.mark.parametrize("fusion", ["xyz", None, 3])
 def test_what_resembles_nothing_is_told_all_names(fusion):
     with pytest.raises(ValueError, match="concat, sum, film, gated") as error:
         fusions.get(fusion)

@@ -185,7 +185,9 @@ def test_own_variables_belong_to_one_modality_alone(dims):
 
 
 def test_biases_start_at_zero_and_kernels_as_told(dims):
-    for name in fusions.names():
+    # The low-rank product starts its constants at 1, the transformer has
+    # Keras's attention and normalization.
+    for name in set(fusions.names()) - {"low-rank", "transformer"}:
         fusion = fusions.get(
             name,
             num_classes=CLASSES,
@@ -195,3 +197,119 @@ def test_biases_start_at_zero_and_kernels_as_told(dims):
         for v in fusion.trainable_variables:
             value = 0.5 if len(v.shape) == 2 else 0
             assert (ops.convert_to_numpy(v) == value).all(), v.path
+
+
+def test_mean_is_that_of_the_heads(dims):
+    fusion, z = built("mean", dims), features(dims)
+    maps = [linear(h, x) for h, x in zip(fusion.heads, z, strict=True)]
+    assert_close(output(fusion, z), np.mean(maps, axis=0))
+    split = output(fusion.split, z)
+    assert_close(np.sum(split, axis=0), output(fusion, z))
+    own = fusion.own_logits(0, ops.convert_to_tensor(z[0]))
+    assert_close(ops.convert_to_numpy(own), maps[0])
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_mid_mlp(dims, depth):
+    fusion = built("mid-mlp", dims, units=7, depth=depth)
+    z = features(dims)
+    hidden = np.hstack(z)
+    assert len(fusion.maps) == depth
+    for one in fusion.maps[:-1]:
+        hidden = np.maximum(linear(one, hidden), 0)
+    assert_close(output(fusion, z), linear(fusion.maps[-1], hidden))
+
+
+def test_symmetric_film(dims):
+    fusion, z = built("symmetric-film", dims), features(dims)
+    parts = []
+    for i, x in enumerate(z):
+        others = np.hstack([v for j, v in enumerate(z) if j != i])
+        both = linear(fusion.conditions[i], others)
+        parts.append(both[:, : dims[i]] * x + both[:, dims[i] :])
+    assert_close(output(fusion, z), linear(fusion.head, np.hstack(parts)))
+
+
+@pytest.mark.parametrize("units", [None, 7])
+def test_symmetric_gated(dims, units):
+    fusion = built("symmetric-gated", dims, units=units)
+    z = features(dims)
+    projected = [
+        linear(p, x) for p, x in zip(fusion.projections, z, strict=True)
+    ]
+    parts = []
+    for i, own in enumerate(projected):
+        gates = [sigmoid(o) for j, o in enumerate(projected) if j != i]
+        parts.append(own * np.prod(gates, axis=0))
+    assert_close(output(fusion, z), linear(fusion.head, np.hstack(parts)))
+
+
+def test_low_rank_is_the_outer_product_with_its_weight_tensor(dims):
+    fusion, z = built("low-rank", dims, rank=3), features(dims)
+    # The weight tensor, (d_1 + 1, ..., d_M + 1, classes), in full.
+    weights, bias = (
+        ops.convert_to_numpy(v).astype("float64")
+        for v in (fusion.weights_of_rank, fusion.bias)
+    )
+    full = 0.0
+    for r in range(3):
+        term = weights[r, 0] * np.ones(CLASSES)
+        for factor in fusion.factors:
+            kernel, constant = factor.get_weights()
+            rows = np.vstack([kernel, constant])[:, r * CLASSES :][:, :CLASSES]
+            term = term[..., None, :] * rows
+        full = full + term
+    for i, x in enumerate(z):
+        extended = np.hstack([x, np.ones((BATCH, 1))])
+        if i == 0:
+            expected = np.einsum("bi,i...->b...", extended, full)
+        else:
+            expected = np.einsum("bi,bi...->b...", extended, expected)
+    assert_close(output(fusion, z), expected + bias)
+
+
+def layer_norm(layer, x):
+    gamma, beta = layer.get_weights()
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    return gamma * (x - mean) / np.sqrt(variance + layer.epsilon) + beta
+
+
+def attention(layer, x):
+    """Multi-head self-attention, from the four maps of the layer."""
+    q, q0, k, k0, v, v0, o, o0 = layer.get_weights()
+    query = np.einsum("btd,dhe->bhte", x, q) + q0[:, None]
+    key = np.einsum("btd,dhe->bhte", x, k) + k0[:, None]
+    value = np.einsum("btd,dhe->bhte", x, v) + v0[:, None]
+    scores = np.einsum("bhte,bhse->bhts", query, key) / np.sqrt(q.shape[-1])
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    return np.einsum("bhts,bhse,hed->btd", weights, value, o) + o0
+
+
+def test_transformer(dims):
+    fusion = built("transformer", dims, units=6, num_layers=2, num_heads=2)
+    z = features(dims)
+    tokens = [np.zeros((BATCH, 6))]
+    tokens += [linear(p, x) for p, x in zip(fusion.projections, z, strict=True)]
+    x = np.stack(tokens, 1) + ops.convert_to_numpy(fusion.tokens)
+    for block in fusion.blocks:
+        x = x + attention(block.attention, layer_norm(block.norms[0], x))
+        wide = linear(block.widen, layer_norm(block.norms[1], x))
+        gelu = ops.convert_to_numpy(ops.gelu(wide, approximate=False))
+        x = x + linear(block.narrow, gelu)
+    expected = linear(fusion.head, layer_norm(fusion.norm, x[:, 0]))
+    np.testing.assert_allclose(
+        output(fusion, z), expected, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_dropout_acts_in_training_alone():
+    for name in ("mid-mlp", "transformer"):
+        fusion = built(name, (2, 5), dropout=0.5)
+        z = [ops.convert_to_tensor(x) for x in features((2, 5))]
+        once, again = (
+            ops.convert_to_numpy(fusion(z, training=False)) for _ in range(2)
+        )
+        np.testing.assert_array_equal(once, again)
+        dropped = ops.convert_to_numpy(fusion(z, training=True))
+        assert np.abs(dropped - once).max() > 1e-3

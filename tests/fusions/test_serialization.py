@@ -8,7 +8,24 @@ from keras import ops
 import keras_balance as kb
 from keras_balance import fusions
 
-ARGUMENTS = {"concat": {}, "sum": {}, "film": {}, "gated": {"units": 7}}
+ARGUMENTS = {
+    "concat": {},
+    "sum": {},
+    "film": {},
+    "gated": {"units": 7},
+    "late-linear": {},
+    "low-rank": {"rank": 3},
+    "mean": {},
+    "mid-mlp": {"units": 7, "depth": 3, "dropout": 0.2},
+    "symmetric-film": {},
+    "symmetric-gated": {"units": 7},
+    "transformer": {
+        "units": 8,
+        "num_layers": 1,
+        "num_heads": 2,
+        "dropout": 0.2,
+    },
+}
 SHAPES = [(None, 4), (None, 5)]
 
 
@@ -30,7 +47,8 @@ def make(name):
 def test_names_are_classes(name):
     assert set(ARGUMENTS) == set(fusions.names())
     assert isinstance(make(name), fusions.Fusion)
-    assert type(make(name)).__name__.lower() == name
+    expected = "concat" if name == "late-linear" else name.replace("-", "")
+    assert type(make(name)).__name__.lower() == expected
 
 
 def test_configuration_round_trip(name):
@@ -42,7 +60,8 @@ def test_configuration_round_trip(name):
     assert again.num_classes == 3
     assert again.name == "the_fusion"
     assert again.kernel_initializer.stddev == 0.3
-    assert getattr(again, "units", None) == ARGUMENTS[name].get("units")
+    for argument, value in ARGUMENTS[name].items():
+        assert getattr(again, argument) == value
     fusion.build(SHAPES)
     again.build(SHAPES)
     again.set_weights(fusion.get_weights())
