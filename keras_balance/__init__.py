@@ -32,12 +32,14 @@ _MODELS = {
 # Modules whose classes Keras meets in saved models.
 _SAVED = (
     "encoders.frames",
+    "encoders.staged",
     "fusions.concat",
     "fusions.film",
     "fusions.gated",
     "fusions.low_rank",
     "fusions.mean",
     "fusions.mid_mlp",
+    "fusions.mmtm",
     "fusions.sum",
     "fusions.symmetric_film",
     "fusions.symmetric_gated",

@@ -11,7 +11,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 # Folders whose tests run a backend: one pytest process each per backend.
-numeric=(conformance encoders engine fusions methods models
+numeric=(benchmark conformance encoders engine fusions methods models
     optimizers preprocessing)
 backends=(tensorflow jax torch)
 marks=()
@@ -63,17 +63,26 @@ numbers() {
     suite "$backend" "$backend" "${folders[@]}" "$@"
 }
 
-# JAX compiles for as long as the two others take together.
+# common BACKEND ARG..: everything else, which starts processes of its own.
+common() {
+    local backend=$1
+    shift
+    XLA_FLAGS='' suite common "$backend" tests "${ignored[@]}" "$@"
+}
+
+# Two lanes, one for each core that a small machine has, about equally long.
 if [ "${#backends[@]}" -eq 3 ]; then
-    numbers jax "$@" &
+    {
+        numbers jax "$@"
+        common jax "$@"
+    } &
     numbers tensorflow "$@"
     numbers torch "$@"
     wait
 else
     numbers "${backends[0]}" "$@"
+    common "${backends[0]}" "$@"
 fi
-unset XLA_FLAGS
-suite common "${backends[0]}" tests "${ignored[@]}" "$@"
 
 echo "=== summary"
 failed=0

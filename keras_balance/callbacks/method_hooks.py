@@ -30,6 +30,9 @@ class MethodHooks(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.current_epoch = epoch
+        if not self.model.built:
+            # TensorFlow would build it inside the first step, after the hook.
+            self.data.build(self.model)
         self.model.epoch.assign(epoch)
         self.model.on_epoch_begin(epoch, self.data)
 

@@ -9,7 +9,11 @@ _MODULES = {
     "dense": "dense_encoder",
     "resnet18": "resnet",
 }
-_OTHERS = {"KerasHubMissing": "resnet", "OverFrames": "frames"}
+_OTHERS = {
+    "KerasHubMissing": "resnet",
+    "OverFrames": "frames",
+    "Staged": "staged",
+}
 
 
 def names():

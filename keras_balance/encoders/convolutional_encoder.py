@@ -6,6 +6,8 @@ from keras import layers
 from keras_balance.encoders.data_format import check_data_format
 from keras_balance.encoders.frames import over_frames
 from keras_balance.encoders.frames import split_shape
+from keras_balance.encoders.staged import Staged
+from keras_balance.encoders.staged import check_images
 
 
 def convolutional(
@@ -14,6 +16,7 @@ def convolutional(
     features=64,
     batch_normalization=True,
     data_format=None,
+    stages=False,
     name=None,
 ):
     """Build blocks of convolution, normalisation, ReLU and max pooling.
@@ -30,6 +33,8 @@ def convolutional(
         batch_normalization: bool. With it, convolutions have no bias.
         data_format: "channels_last", "channels_first", or None for
             `keras.config.image_data_format()`.
+        stages: bool; True for a `Staged` encoder of images, a stage for each
+            block and one for what follows.
         name: optional name of the model.
 
     Returns:
@@ -41,25 +46,55 @@ def convolutional(
     """
     frames, image_shape = split_shape(input_shape)
     data_format = check_data_format(data_format)
-    axis = -1 if data_format == "channels_last" else 1
+    parts = [
+        _block(count, batch_normalization, data_format) for count in filters
+    ]
+    parts.append(
+        [
+            layers.GlobalAveragePooling2D(data_format=data_format),
+            layers.Dense(features, activation="relu"),
+        ]
+    )
+    if stages:
+        check_images("convolutional", frames)
+        return Staged(_models(parts, image_shape), name=name)
     x = inputs = keras.Input(image_shape)
-    for count in filters:
-        x = layers.Conv2D(
+    for layer in (layer for part in parts for layer in part):
+        x = layer(x)
+    encoder = keras.Model(inputs, x, name=name if frames is None else "frame")
+    return over_frames(encoder, frames, name)
+
+
+def _block(count, batch_normalization, data_format):
+    """The layers of one block, in order."""
+    axis = -1 if data_format == "channels_last" else 1
+    block = [
+        layers.Conv2D(
             count,
             3,
             padding="same",
             use_bias=not batch_normalization,
             kernel_initializer="he_normal",
             data_format=data_format,
-        )(x)
-        if batch_normalization:
-            # As torch and KerasHub have it: short runs need recent statistics.
-            x = layers.BatchNormalization(axis=axis, momentum=0.9)(x)
-        x = layers.ReLU()(x)
-        x = layers.MaxPooling2D(2, padding="same", data_format=data_format)(x)
-    x = layers.GlobalAveragePooling2D(data_format=data_format)(x)
-    outputs = layers.Dense(features, activation="relu")(x)
-    encoder = keras.Model(
-        inputs, outputs, name=name if frames is None else "frame"
+        )
+    ]
+    if batch_normalization:
+        # As torch and KerasHub have it: short runs need recent statistics.
+        block.append(layers.BatchNormalization(axis=axis, momentum=0.9))
+    block.append(layers.ReLU())
+    block.append(
+        layers.MaxPooling2D(2, padding="same", data_format=data_format)
     )
-    return over_frames(encoder, frames, name)
+    return block
+
+
+def _models(parts, shape):
+    """One functional model for each list of layers, one after another."""
+    models = []
+    for part in parts:
+        x = inputs = keras.Input(shape)
+        for layer in part:
+            x = layer(x)
+        models.append(keras.Model(inputs, x))
+        shape = x.shape[1:]
+    return models

@@ -14,6 +14,8 @@ import numpy as np
 from keras_balance.encoders.data_format import check_data_format
 from keras_balance.encoders.frames import over_frames
 from keras_balance.encoders.frames import split_shape
+from keras_balance.encoders.staged import Staged
+from keras_balance.encoders.staged import check_images
 
 # KerasHub requires tensorflow-text, which drags TensorFlow in; ResNet needs
 # only what the second command installs.
@@ -40,7 +42,7 @@ def resnet_backbone():
     return ResNetBackbone
 
 
-def resnet18(input_shape, data_format=None, seed=None, name=None):
+def resnet18(input_shape, data_format=None, seed=None, stages=False, name=None):
     """Build a ResNet-18 encoder, randomly initialised.
 
     Args:
@@ -53,6 +55,8 @@ def resnet18(input_shape, data_format=None, seed=None, name=None):
             `keras.config.image_data_format()`.
         seed: int or None. The same seed gives the same weights on every
             backend. None follows `keras.utils.set_random_seed`.
+        stages: bool; True for a `Staged` encoder of images: the network's
+            four stages, the first with what precedes it, and the average.
         name: optional name of the model.
 
     Returns:
@@ -85,7 +89,20 @@ def resnet18(input_shape, data_format=None, seed=None, name=None):
         backbone.inputs[0], pooled, name=name if frames is None else "frame"
     )
     initialize(encoder, seed)
+    if stages:
+        check_images("resnet18", frames)
+        return Staged(_stage_models(backbone, pooled), name=name)
     return over_frames(encoder, frames, name)
+
+
+def _stage_models(backbone, pooled):
+    """Models from the input to the first stage's maps, and on to the next."""
+    maps = [backbone.pyramid_outputs[f"P{level}"] for level in range(2, 6)]
+    points = [backbone.inputs[0], *maps, pooled]
+    return [
+        keras.Model(start, end)
+        for start, end in zip(points[:-1], points[1:], strict=True)
+    ]
 
 
 def initialize(model, seed=None):

@@ -27,8 +27,8 @@ class BaseEngine:
     """Primitives of a balanced step, mixed into a `keras.Model`.
 
     An adapter implements `train_step`, `test_step`, `switch`,
-    `sum_over_replicas`, `sync_state`, and the three private methods
-    `_differentiate`, `_differentiate_at` and `_apply`.
+    `sum_over_replicas`, `sync_state`, and the private methods
+    `_differentiate`, `_differentiate_at`, `_differentiate_inputs` and `_apply`.
 
     A model that mixes it in implements `balanced_step(data) -> logs` and
     `balanced_test_step(data) -> logs`, written with `keras.ops` and these
@@ -77,6 +77,34 @@ class BaseEngine:
 
         return self._unscaled(loss_fn, differentiate, variables)
 
+    def input_gradients(self, fn, inputs):
+        """Gradients of a scalar with respect to tensors, differentiable.
+
+        To be used in the loss function of `gradients`: what is computed from
+        the result is differentiated once more. The loss scale plays no part.
+
+        Args:
+            fn: callable from a list of tensors to `(scalar, aux)`, with any
+                structure of tensors as `aux`. It may run layers; what it
+                assigns or adds as a loss is dropped, and it should draw no
+                random numbers.
+            inputs: list of floating-point tensors.
+
+        Returns:
+            `(aux, gradients)`, both differentiable: what `fn` returned, and a
+            list with one gradient of the scalar per input, zeros where it
+            does not depend on it.
+        """
+        variables = self._all_variables()
+        values = [v.value for v in variables]
+
+        def held(tensors):
+            with values_scope(variables, values):
+                value, aux = fn(tensors)
+                return ops.cast(value, "float32"), aux
+
+        return self._differentiate_inputs(held, list(inputs))
+
     def apply_gradients(self, gradients, variables):
         """One update of `variables` by the compiled optimizer.
 
@@ -112,6 +140,13 @@ class BaseEngine:
         finite = [ops.all(ops.isfinite(g)) for g in gradients]
         return ops.all(ops.stack(finite))
 
+    def _all_variables(self):
+        return [
+            *self.variables,
+            *(self.optimizer.variables if self.optimizer else ()),
+            *self.metrics_variables,
+        ]
+
     def _loss_scale(self):
         """The scale of the loss, or None where losses are not scaled."""
         if self.optimizer is None:
@@ -140,12 +175,20 @@ class BaseEngine:
         return Gradients(losses, aux, gradients)
 
 
+class _Scope(keras.StatelessScope):
+    """A scope in which an assigned value is a constant, as in a variable."""
+
+    def add_update(self, update):
+        variable, value = update
+        super().add_update((variable, ops.stop_gradient(value)))
+
+
 def values_scope(variables, values):
     """A scope in which `variables` read `values` and assignments are held.
 
     Losses from `add_loss` are collected: Keras drops them otherwise.
     """
-    return keras.StatelessScope(
+    return _Scope(
         state_mapping=list(zip(variables, values, strict=True)),
         collect_losses=True,
     )

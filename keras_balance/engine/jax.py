@@ -67,13 +67,6 @@ class Engine(BaseEngine):
         """Give the variables the values that training has reached."""
         self.jax_state_sync()
 
-    def _all_variables(self):
-        return [
-            *self.variables,
-            *(self.optimizer.variables if self.optimizer else ()),
-            *self.metrics_variables,
-        ]
-
     def _differentiate(self, loss_fn, variables):
         movable = [*self.non_trainable_variables, *self.metrics_variables]
         gradients, aux, moved = self._pull_back(
@@ -87,6 +80,10 @@ class Engine(BaseEngine):
             loss_fn, variables, values, fixed, ()
         )
         return gradients, aux
+
+    def _differentiate_inputs(self, fn, inputs):
+        gradients, aux = jax.grad(fn, has_aux=True)(inputs)
+        return aux, gradients
 
     def _pull_back(self, loss_fn, variables, values, fixed, movable):
         given = {id(v) for v in variables} | {id(v) for v, _ in fixed}

@@ -70,6 +70,15 @@ class Engine(BaseEngine):
                 scaled, aux = loss_fn()
         return self._pull_back(tape, scaled, values), aux
 
+    def _differentiate_inputs(self, fn, inputs):
+        # The tape of `gradients`, around this one, records what it computes.
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            value, aux = fn(inputs)
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(value, inputs, unconnected_gradients=zero)
+        return aux, gradients
+
     def _apply(self, gradients, variables):
         if replicas() > 1:
             # Keras sums over the replicas; these are sums already.

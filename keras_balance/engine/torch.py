@@ -47,6 +47,19 @@ class Engine(BaseEngine):
                 scaled, aux = loss_fn()
         return _pull_back(scaled, values), _detached(aux)
 
+    def _differentiate_inputs(self, fn, inputs):
+        inputs = [
+            x if x.requires_grad else x.detach().requires_grad_()
+            for x in inputs
+        ]
+        value, aux = fn(inputs)
+        # A constant has no graph; its gradients are zero all the same.
+        connected = value if value.requires_grad else 0.0 * inputs[0].sum()
+        gradients = torch.autograd.grad(
+            connected, inputs, create_graph=True, materialize_grads=True
+        )
+        return aux, list(gradients)
+
     def _apply(self, gradients, variables):
         with torch.no_grad():
             self.optimizer.apply(gradients, variables)

@@ -87,7 +87,10 @@ def create(slug, **kwargs):
 
 def classes():
     """Dict from the name of each method's class to its module."""
-    return {m.class_name: f"keras_balance.methods.{m.module}" for m in _BY_SLUG.values()}
+    return {
+        m.class_name: f"keras_balance.methods.{m.module}"
+        for m in _BY_SLUG.values()
+    }
 
 
 def __getattr__(name):

@@ -57,6 +57,8 @@ def mlb_coefficients(scores, alpha, beta_max):
 class _UnimodalLosses:
     """Adds the losses on the dedicated heads."""
 
+    trains_heads = True
+
     def training_loss(self, outputs, batch):
         loss = super().training_loss(outputs, batch)
         for name in self.modalities:

@@ -27,6 +27,16 @@ The code modulates in a window of epochs, 0 to 50 with both ends included; the
 paper's algorithm has none. It trains with momentum, in which k enters, and adds
 L2 decay after the modulation: see `optimizers.CoupledWeightDecay`.
 Values of alpha: 0.8 on CREMA-D, 0.1 on VGGSound.
+
+Two further modes of OGM speed the weaker modality up instead: `accelerate`,
+called Acc by the code of PMR, which compares itself with it, and `fixed`, the
+OGM+ of the code of Wei, Hu, Du, Wen, T-PAMI 2024.
+
+    accelerate  k^m = 1 + tanh(alpha rho^other) if rho^other > 1, else 1
+    fixed       k^m = 4 if rho^other > 1, else 1
+
+rho^other = s^other / s^m; with more than two modalities, our extension, the
+mean of s^j / s^m over the others.
 """
 
 import warnings
@@ -34,6 +44,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_balance.models.arguments import check_choice
 from keras_balance.models.arguments import check_number
 from keras_balance.models.arguments import check_variant
 from keras_balance.models.arguments import check_window
@@ -41,6 +52,9 @@ from keras_balance.models.modulated import ModulatedModel
 from keras_balance.optimizers.gradient_noise import tensor_noise
 
 EPSILON = 1e-8
+MODES = ("damp", "accelerate", "fixed")
+# What OGM+ multiplies the weaker modality's gradient by.
+FIXED = 4.0
 
 
 def discrepancy_ratios(scores):
@@ -71,6 +85,32 @@ def ogm_coefficients(scores, alpha, variant="paper"):
         damped = ops.concatenate([first[None], damped[1:]])
     damping = 1.0 - ops.tanh(alpha * rho)
     return ops.where(damped, damping, ops.ones_like(damping))
+
+
+def boost_coefficients(scores, alpha=None, variant="paper"):
+    """k^m where the weaker modalities are sped up.
+
+    Args:
+        scores: float32 `(M,)`, at least two, none negative.
+        alpha: float, at least 0, or None for the fixed factor.
+        variant: "paper" or "code"; in the code the first of two equals counts
+            as the stronger.
+
+    Returns:
+        float32 `(M,)`, in [1, 2] or, without alpha, of 1 and 4; all 1 where
+        every score is 0.
+    """
+    count = scores.shape[0]
+    others = ops.cast(1.0 - ops.eye(count), scores.dtype)
+    ratios = scores[None, :] / (scores[:, None] + EPSILON)
+    rho = ops.sum(ratios * others, axis=1) / (count - 1)
+    weak = rho > 1.0
+    if variant == "code":
+        tie = ops.logical_not(ops.any(weak))
+        rest = ops.logical_and(tie, ops.sum(scores) > 0)
+        weak = ops.concatenate([weak[:1], ops.logical_or(weak[1:], rest)])
+    boost = FIXED if alpha is None else 1.0 + ops.tanh(alpha * rho)
+    return ops.where(weak, boost, 1.0)
 
 
 class _Modulation(ModulatedModel):
@@ -178,10 +218,26 @@ class OGM(_Modulation):
     """On-the-fly gradient modulation: theta <- theta - eta k g.
 
     One forward and one backward pass a step. The module's docstring has the
-    equations and where paper and code differ.
+    equations and where paper and code differ. `mode` is "damp", which slows
+    the stronger modality, "accelerate" (Acc), which speeds the weaker one up,
+    or "fixed" (OGM+), which does so by a factor of 4 and ignores `alpha`.
     """
 
     __doc__ += _Modulation.__doc__.split("\n", 1)[1]
+
+    def __init__(self, encoders, num_classes, mode="damp", **kwargs):
+        check_choice("mode", mode, MODES)
+        super().__init__(encoders, num_classes, **kwargs)
+        self.mode = mode
+
+    def coefficients(self, scores):
+        if self.mode == "damp":
+            return super().coefficients(scores)
+        alpha = None if self.mode == "fixed" else self.alpha
+        return boost_coefficients(scores, alpha, self.variant)
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode}
 
 
 @keras.saving.register_keras_serializable("keras_balance")

@@ -53,10 +53,13 @@ class BalancedModel(PhasedTraining):
     """
 
     # Quantities that the method tracks of each modality, as
-    # `<modality>_<quantity>`, beside accuracy, score and gradient norm.
+    # `<modality>_<quantity>`, beside accuracy, score and gradient norm. A
+    # "loss", that of the unimodal logits, is tracked here, in validation too.
     tracked = ()
     # Whether the method needs unimodal logits to work at all.
     needs_unimodal_logits = False
+    # Whether the method's own loss trains dedicated heads.
+    trains_heads = False
     # Whether `fit` must be given validation data.
     needs_validation = False
 
@@ -125,7 +128,8 @@ class BalancedModel(PhasedTraining):
         variables = self.moving_variables()
 
         def loss_fn():
-            return self.training_pass(batch)
+            loss, outputs = self.training_pass(batch)
+            return loss + self.head_loss(outputs, batch), outputs
 
         (loss,), outputs, (gradients,) = self.gradients(loss_fn, variables)
         self.track_gradient_norms(gradients, variables)
@@ -221,15 +225,37 @@ class BalancedModel(PhasedTraining):
         epoch = ops.convert_to_tensor(self.epoch)
         return ops.logical_and(epoch >= first, epoch <= last)
 
+    def head_loss(self, outputs, batch):
+        """Zero, with a gradient that trains the dedicated heads as probes.
+
+        Heads that the method's loss does not reach would stay as they were
+        drawn, and scores and accuracies would be of random maps. Encoders get
+        no gradient from it.
+        """
+        if not self.heads or self.trains_heads:
+            return 0.0
+        total = 0.0
+        for name, head in self.heads.items():
+            z = ops.stop_gradient(ops.cast(outputs.features[name], "float32"))
+            alone = outputs._replace(unimodal={name: head(z)})
+            total = total + self.unimodal_loss(name, alone, batch)
+        return total - ops.stop_gradient(total)
+
     def own_weight(self, name, outputs, batch):
         """Row weights `(batch,)` for a mean over the rows with a modality.
 
         Zero where it is absent, and larger elsewhere by as much as is missing.
         """
-        present = outputs.present.get(name)
-        if present is None:
-            return batch.weight
-        weight = batch.weight * present
+        return self.shared_weight((name,), outputs, batch)
+
+    def shared_weight(self, names, outputs, batch):
+        """`own_weight`, for the rows that have every modality of `names`."""
+        weight = batch.weight
+        marked = [name for name in names if name in outputs.present]
+        if not marked:
+            return weight
+        for name in marked:
+            weight = weight * outputs.present[name]
         total = self.sum_over_replicas(ops.sum(weight))
         every = self.sum_over_replicas(ops.sum(batch.weight))
         return weight * (every / ops.maximum(total, 1e-8))

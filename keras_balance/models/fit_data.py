@@ -19,6 +19,7 @@ class FitData(NamedTuple):
         validation_data: tuple `(x, y, sample_weight)` with None for what is
             missing, or None without validation.
         steps_per_epoch: integer or None.
+        class_weight: dict from class indices to weights, or None.
     """
 
     x: Any
@@ -27,6 +28,7 @@ class FitData(NamedTuple):
     batch_size: Any
     validation_data: Any
     steps_per_epoch: Any = None
+    class_weight: Any = None
 
     @classmethod
     def of(cls, arguments):
@@ -41,6 +43,7 @@ class FitData(NamedTuple):
             arguments.get("batch_size"),
             validation,
             arguments.get("steps_per_epoch"),
+            arguments.get("class_weight"),
         )
 
     def training_batches(self, fraction=1.0):
@@ -59,7 +62,28 @@ class FitData(NamedTuple):
         limit = self.steps_per_epoch
         if total is not None and fraction < 1:
             limit = max(1, math.floor(fraction * total))
-        return batches(data, self.batch_size, limit)
+        found = batches(data, self.batch_size, limit)
+        if not self.class_weight:
+            return found
+        return ((x, y, self._row_weights(y)) for x, y, _ in found)
+
+    def _row_weights(self, y):
+        """What Keras makes of `class_weight` for the labels of a batch."""
+        y = np.argmax(y, -1) if y.ndim == 2 and y.shape[1] > 1 else y
+        return np.array(
+            [self.class_weight.get(int(label), 1.0) for label in y.reshape(-1)],
+            "float32",
+        )
+
+    def build(self, model):
+        """Builds a model by the first batch, where reading is no loss."""
+        if hasattr(self.x, "__next__"):
+            return
+        data = self.x, self.y, self.sample_weight
+        x, _, _ = next(batches(data, self.batch_size, 1))
+        # What else `x` may be is refused by the step.
+        if isinstance(x, dict):
+            model.build({k: (None, *np.shape(v)[1:]) for k, v in x.items()})
 
     def validation_batches(self):
         """Yields `(x, y, sample_weight)` of the validation data, in NumPy."""

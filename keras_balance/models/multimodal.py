@@ -49,8 +49,9 @@ class MultimodalModel(keras.Model):
         num_classes: integer.
         fusion: a name (`keras_balance.fusions.names()`) or a `Fusion` layer.
         heads: boolean, whether each modality gets a dedicated linear head.
-            Without heads, unimodal logits come from the fusion's split where
-            it has one.
+            A method whose loss does not use it trains it beside, without a
+            gradient for the encoder. Without heads, unimodal logits come from
+            the fusion's split where it has one.
         preprocessing: dict from a modality's name to a Keras layer that is
             applied to its input first, in float32 under any dtype policy.
         **kwargs: arguments of `keras.Model`.
@@ -193,6 +194,10 @@ class MultimodalModel(keras.Model):
     def encode(self, name, inputs, training=False):
         """Features of one modality, `(batch, dim)`."""
         x = self.preprocess(name, inputs[name], training=training)
+        return self.encode_given(name, x, inputs, training=training)
+
+    def encode_given(self, name, x, inputs, training=False):
+        """Features of what an encoder is given, after preprocessing."""
         present = inputs.get(f"{name}_present")
         if present is None:
             return self.encoders[name](x, training=training)

@@ -53,3 +53,15 @@ def mean_of_others(values):
     """For each modality the mean over the others, `(M,)` to `(M,)`."""
     count = values.shape[0]
     return (ops.sum(values) - values) / (count - 1)
+
+
+def largest(values):
+    """The maximum over the last axis; its gradient goes to the first one.
+
+    The gradient of a maximum goes to the entries that equal it. A compiler
+    may compute the entries twice and round them differently, so that none
+    does, and the gradient is NaN.
+    """
+    chosen = ops.argmax(ops.stop_gradient(values), axis=-1)
+    one_hot = ops.one_hot(chosen, values.shape[-1], dtype=values.dtype)
+    return ops.sum(one_hot * values, axis=-1)

@@ -8,6 +8,7 @@ _NAMES = {
     "PerModality": "per_modality",
     "UpdateScale": "update_scale",
     "coupled_decay": "coupled_weight_decay",
+    "restart": "slots",
     "scale_update": "update_scale",
     "tensor_noise": "gradient_noise",
 }

@@ -32,8 +32,17 @@ def arguments(slug, offered, typed):
 
 
 def parameters(slug):
-    """Names of a method's hyper-parameters."""
+    """Names of a method's hyper-parameters.
+
+    Those of its class and of the classes in `methods` that it passes further
+    arguments on to.
+    """
     method = getattr(kb, kb.methods.get(slug).class_name)
-    signature = inspect.signature(method.__init__).parameters.values()
-    named = {p.name for p in signature if p.kind != p.VAR_KEYWORD}
-    return named - _NETWORK
+    names = set()
+    for one in method.__mro__:
+        if not one.__module__.startswith("keras_balance.methods."):
+            break
+        if "__init__" in vars(one):
+            signature = inspect.signature(one.__init__).parameters.values()
+            names |= {p.name for p in signature if p.kind != p.VAR_KEYWORD}
+    return names - _NETWORK

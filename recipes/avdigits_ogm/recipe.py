@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_balance import fusions
 from keras_balance.runs.config import RunConfig
 from keras_balance.runs.config import setting
 from keras_balance.runs.recipe import Info
@@ -31,9 +32,7 @@ class Config(RunConfig):
     weight_decay: float = setting(1e-4, "L2, added to the gradient")
     decay_epoch: int = setting(7, "first epoch of the lower learning rate")
     decay_factor: float = setting(0.1, "of the learning rate from there on")
-    fusion: str = setting(
-        "concat", "fusion", choices=("concat", "sum", "film", "gated")
-    )
+    fusion: str = setting("concat", "fusion", choices=tuple(fusions.names()))
     heads: bool = setting(False, "unimodal heads, for film and gated")
     alpha: float = setting(0.8, "of the OGM family")
     window: tuple[int, int] | None = setting(
@@ -81,7 +80,6 @@ def network(config):
     import keras
 
     from keras_balance import encoders
-    from keras_balance import fusions
     from keras_balance.preprocessing import ImageScale
     from keras_balance.preprocessing import LogSpectrogram
     from keras_balance.runs.network import output_shape

@@ -35,8 +35,9 @@ class Network:
         self.tensors = {}
         # Not the model's own variables: they are the method's state.
         layers = (*model.encoders.values(), *model.heads.values(), model.fusion)
-        for v in (v for layer in layers for v in layer.variables):
-            if "seed" in v.path:
+        used = [v for layer in layers for v in layer.variables]
+        for v in (*used, *model.trainable_variables):
+            if "seed" in v.path or id(v) in self.tensors:
                 continue
             value = tensor(keras.ops.convert_to_numpy(v))
             self.tensors[id(v)] = value.requires_grad_(v.trainable)

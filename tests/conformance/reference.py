@@ -87,6 +87,17 @@ class Network:
                 g = g + self.heads[name].backward(unimodal[name])
             self.backward_encoder(name, g)
 
+    def train_heads(self, y, weights):
+        """Adds the heads' own gradients; none of them goes further.
+
+        Args:
+            y: labels.
+            weights: dict by modality of row weights.
+        """
+        for name, head in self.heads.items():
+            _, g = cross_entropy(self.unimodal[name], y, weights[name])
+            head.backward(g)
+
     def backward_encoder(self, name, g):
         mask = self.x.get(f"{name}_present")
         self.encoders[name].backward(g if mask is None else g * mask[:, None])

@@ -15,6 +15,10 @@ class Row:
         random: whether the step draws random numbers.
         phases: how many phases its first epochs go through.
         alternates: whether a step runs one encoder only.
+        passes: in how many of the phases an encoder is run.
+        settles: whether later epochs go through fewer phases.
+        falls: the metric that training lowers, where the loss itself changes
+            its meaning between epochs.
     """
 
     slug: str
@@ -23,6 +27,9 @@ class Row:
     random: bool = False
     phases: int = 1
     alternates: bool = False
+    passes: int = 1
+    settles: bool = False
+    falls: str = "loss"
 
     @property
     def id(self):
@@ -52,13 +59,88 @@ ROWS = (
         phases=2,
         alternates=True,
     ),
+    # A larger scale overflows half precision at the first steps.
+    Row("mmcosine", {"scale": 2.0}),
     Row("pmr", {"subset": 1.0}, neutral={"alpha": 0.0, "mu": 0.0}),
     Row(
-        "modality-drop", {"seed": 1}, neutral={"rate": 0.0}, random=True
+        "modality-drop",
+        {"seed": 1, "rate": 0.2},
+        neutral={"rate": 0.0},
+        random=True,
     ),
     Row(
         "modality-drop",
         {"seed": 1, "per": "sample", "rescale": True},
+        random=True,
+    ),
+    Row(
+        "opm",
+        {"seed": 1, "warmup_epochs": 0},
+        neutral={"q_base": 0.0},
+        random=True,
+    ),
+    Row(
+        "opm",
+        {"seed": 1, "warmup_epochs": 0, "variant": "code"},
+        neutral={"p_exe": 0.0},
+        random=True,
+    ),
+    Row("mbsd"),
+    # With split logits this one diverges at the tests' learning rate.
+    Row("mbsd", {"variant": "code", "heads": True}),
+    Row("cml", {"seed": 1}, random=True),
+    Row("cml", {"seed": 1, "variant": "code"}, random=True),
+    Row("lfm", falls="val_loss"),
+    Row(
+        "lfm",
+        {"schedule": "learnable", "learning_rate": 1.0, "start": 0.3},
+        falls="val_loss",
+    ),
+    Row("lfm", {"variant": "code"}, falls="val_loss"),
+    Row("amco", {"seed": 1}, random=True),
+    Row("amco", {"seed": 1, "variant": "code"}, random=True),
+    Row("domfn", {"pretrain_epochs": 0}),
+    Row(
+        "domfn",
+        {"pretrain_epochs": 1, "tau": 0.05},
+        phases=2,
+        passes=2,
+        falls="val_loss",
+    ),
+    Row("agm", neutral={"alpha": 0.0}),
+    Row("agm", {"variant": "code"}, neutral={"alpha": 0.0, "clip": 0.0}),
+    Row("ogm-acc", neutral={"alpha": 0.0}),
+    Row("ogm-plus"),
+    Row("mslr", {"memory": 1}, neutral={"strategy": "keep"}),
+    Row("mslr", {"memory": 1, "variant": "code"}),
+    Row("mses"),
+    Row("mses", {"variant": "code"}, neutral={}),
+    Row(
+        "gblend-offline",
+        {"super_epoch": 1},
+        phases=4,
+        passes=3,
+        settles=True,
+    ),
+    Row("gblend-online", {"super_epoch": 1}, phases=4, passes=3),
+    Row("relearning", {"every": 1, "resets": 2}, neutral={"resets": 0}),
+    Row(
+        "functional-entropy",
+        {"seed": 1, "samples": 2},
+        neutral={"weight": 0.0},
+        random=True,
+    ),
+    Row(
+        "functional-entropy",
+        {"seed": 1, "samples": 2, "variant": "code"},
+        neutral={"weight": 0.0},
+        random=True,
+    ),
+    Row("greedy", {"warmup": 1}),
+    Row("greedy", {"warmup": 1, "variant": "code"}),
+    Row(
+        "greedy",
+        {"warmup": 0, "schedule": "random", "seed": 1},
         random=True,
     ),
 )

@@ -15,15 +15,34 @@ OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.005),
 }
 
+# The most rows of a draw.
+ROWS = 256
+
+
+def fixed(kind, shape):
+    """The same draw for a shape, on every backend.
+
+    The number of rows may be known to the compiled step alone.
+    """
+    known = tuple(shape[1:])
+    draw = getattr(np.random.default_rng(sum(known)), kind)
+    draws = draw(size=(ROWS, *known) if shape else ()).astype("float32")
+    draws = keras.ops.convert_to_tensor(draws)
+    return draws[: shape[0]] if shape else draws
+
 
 def fixed_normal(shape, **_):
-    """The same draw for a shape, on every backend."""
-    draw = np.random.default_rng(sum(shape)).normal(size=shape)
-    return keras.ops.convert_to_tensor(draw.astype("float32"))
+    return fixed("normal", shape)
+
+
+def fixed_uniform(shape, **_):
+    """Between 0 and 1."""
+    return fixed("uniform", shape)
 
 
 def main(path):
     keras.random.normal = fixed_normal
+    keras.random.uniform = fixed_uniform
     x, y = networks.data(rows=80, seed=5)
     arrays = {}
     for row in table.ROWS:

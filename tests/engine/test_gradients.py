@@ -191,3 +191,53 @@ def test_layer_losses_count_once(problem, plain_step, arrays, eager):
         arrays(model.trainable_variables), arrays(plain.weights), strict=True
     ):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_assigned_is_a_constant(problem, arrays):
+    """A second pass reads the averages that the first moved, as numbers."""
+
+    def step(model, batch):
+        variables = model.trainable_variables
+
+        def loss_fn():
+            model.forward_pass(batch.x, training=True)
+            outputs = model.forward_pass(batch.x, training=False)
+            return model.training_loss(outputs, batch), outputs
+
+        (loss,), outputs, (gradients,) = model.gradients(loss_fn, variables)
+        model.keep("gradients", gradients)
+        return model.step_logs(loss, outputs, batch)
+
+    def encoders():
+        return problem.encoders(
+            lambda: keras.layers.BatchNormalization(momentum=0.5)
+        )
+
+    model = problem.model(step, encoders(), slots=("gradients",))
+    problem.fit(model)
+    # The averages stand still at what the first pass made of them.
+    still = problem.model(
+        step_without_first_pass,
+        encoders(),
+        slots=("gradients",),
+    )
+    for v, w in zip(still.weights, model.weights, strict=True):
+        if v.name.startswith("moving"):
+            v.assign(np.array(keras.ops.convert_to_numpy(w)))
+    problem.fit(still)
+    for a, b in zip(
+        model.read("gradients"), still.read("gradients"), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def step_without_first_pass(model, batch):
+    def loss_fn():
+        outputs = model.forward_pass(batch.x, training=False)
+        return model.training_loss(outputs, batch), outputs
+
+    (loss,), outputs, (gradients,) = model.gradients(
+        loss_fn, model.trainable_variables
+    )
+    model.keep("gradients", gradients)
+    return model.step_logs(loss, outputs, batch)

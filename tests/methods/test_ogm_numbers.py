@@ -1,10 +1,13 @@
 """OGM and GE on numbers: hand-computed from the paper's equations."""
 
 import keras
+import networks
 import numpy as np
 import pytest
+import table
 from keras import ops
 
+from keras_balance.methods.ogm import boost_coefficients
 from keras_balance.methods.ogm import discrepancy_ratios
 from keras_balance.methods.ogm import ogm_coefficients
 from keras_balance.optimizers.gradient_noise import tensor_noise
@@ -91,6 +94,50 @@ def test_scores_of_zero(variant):
     assert coefficients(0, 2, 0, **arguments).tolist() == [1, 0, 1]
 
 
+def boosts(*scores, **arguments):
+    scores = ops.convert_to_tensor(np.array(scores, "float32"))
+    return ops.convert_to_numpy(boost_coefficients(scores, **arguments))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "alpha, k",
+    [(0.1, 1.190157), (0.3, 1.520845), (0.8, 1.912120), (1, 1.958327)],
+)
+def test_the_weaker_is_sped_up_and_the_stronger_is_not(alpha, k, variant):
+    # 1 + tanh(alpha * 1.924998): as far above 1 as damping is below.
+    arguments = {"alpha": alpha, "variant": variant}
+    np.testing.assert_allclose(
+        boosts(AUDIO, VISUAL, **arguments), [1, k], atol=2e-6
+    )
+    np.testing.assert_allclose(
+        boosts(VISUAL, AUDIO, **arguments), [k, 1], atol=2e-6
+    )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_fixed_boost_is_of_four(variant):
+    assert boosts(AUDIO, VISUAL, variant=variant).tolist() == [1, 4]
+    assert boosts(VISUAL, AUDIO, variant=variant).tolist() == [4, 1]
+
+
+def test_boosts_of_equal_scores_and_of_zero():
+    assert boosts(1.0, 1.0, alpha=0.8).tolist() == [1, 1]
+    assert boosts(1.0, 1.0, variant="code").tolist() == [1, 4]
+    for variant in VARIANTS:
+        assert boosts(0, 0, variant=variant).tolist() == [1, 1]
+        assert boosts(0, 2, alpha=0.8, variant=variant).tolist() == [2, 1]
+        assert boosts(2, 0, alpha=0.8, variant=variant).tolist() == [1, 2]
+
+
+def test_boosts_of_three():
+    # The mean of s_j / s_m over the others, for each: 0.563 (audio),
+    # 1.546889 (visual), 1.251303 (text).
+    found = boosts(AUDIO, VISUAL, TEXT, alpha=0.8)
+    expected = 1 + np.tanh(0.8 * np.array([1.546889, 1.251303]))
+    np.testing.assert_allclose(found, [1, *expected], atol=2e-6)
+
+
 def noise(gradient, seed=0):
     gradient = ops.convert_to_tensor(np.array(gradient, "float32"))
     return ops.convert_to_numpy(tensor_noise(gradient, seed))
@@ -136,3 +183,18 @@ def test_variance_of_many_draws():
     expected = np.var([0.1, -0.2, 0.3, 0.4] * 64, ddof=1)
     assert np.var(drawn) == pytest.approx(expected, rel=0.06)
     assert np.mean(drawn) == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "slug, mode",
+    [("ogm", "damp"), ("ogm-acc", "accelerate"), ("ogm-plus", "fixed")],
+)
+def test_slugs_preset_the_mode(slug, mode):
+    model = networks.model(table.Row(slug))
+    assert model.mode == mode
+    assert model.get_config()["mode"] == mode
+
+
+def test_unknown_modes_are_refused():
+    with pytest.raises(ValueError, match="mode must be one of"):
+        networks.model(table.Row("ogm"), mode="slow")

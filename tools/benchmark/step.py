@@ -3,10 +3,11 @@
     KERAS_BACKEND=jax python tools/benchmark/step.py --batch 8
     python tools/benchmark/step.py --backend torch --method ogm --rounds 15
 
-Each round times some steps of `fit` of a plain `keras.Model`, the joint
-network, and then of each method on the same encoders, optimizer, batch and
-backend; a round's ratio is the method's time over plain Keras's of that round.
-Printed are the median ratio over the rounds and its quartiles.
+Each round times an epoch of `fit` of a plain `keras.Model`, the joint network,
+and then of each method on the same encoders, optimizer, batch and backend; a
+round's ratio is the method's time over plain Keras's of that round. Printed
+are the median ratio over the rounds and its quartiles, and what the method's
+encoder passes alone account for, a backward pass counted as two forward ones.
 """
 
 import json
@@ -20,6 +21,8 @@ from keras_balance import methods
 from keras_balance.runs import backend as backends
 
 CLASSES = 6
+# Epochs before the timed ones: G-Blend estimates in the first of them.
+WARM = 5
 
 
 @click.command(help=__doc__.split("\n\n")[0])
@@ -47,7 +50,14 @@ def main(backend, slugs, network, batch, steps, rounds, as_json):
     backends.start(backends.choose(backend)[0])
     import numpy as np
 
+    from passes import per_epoch
+
     times = measure(slugs, network, batch, steps, rounds)
+    expected = {}
+    for slug in slugs:
+        # The epochs that are timed come after the first ones.
+        forward, backward = per_epoch(slug, {}, 2, WARM + 2)[WARM:].mean(0)
+        expected[slug] = _round((forward + 2 * backward) / 6)
     plain = np.array(times.pop("plain"))
     rows = {
         slug: np.quantile(np.array(t) / plain, [0.5, 0.25, 0.75])
@@ -59,7 +69,8 @@ def main(backend, slugs, network, batch, steps, rounds, as_json):
         "plain_seconds": round(seconds, 5),
         "ratios": {
             slug: dict(
-                zip(("median", "q1", "q3"), map(_round, row), strict=True)
+                zip(("median", "q1", "q3"), map(_round, row), strict=True),
+                passes=expected[slug],
             )
             for slug, row in rows.items()
         },
@@ -72,7 +83,8 @@ def main(backend, slugs, network, batch, steps, rounds, as_json):
     )
     for slug, row in report["ratios"].items():
         quartiles = f"({row['q1']:.3f} to {row['q3']:.3f})"
-        click.echo(f"{slug:12} {row['median']:.3f}  {quartiles}")
+        passes = f"passes {row['passes']:.3f}"
+        click.echo(f"{slug:20} {row['median']:.3f}  {quartiles}  {passes}")
 
 
 def setting(network, batch, steps, rounds):
@@ -106,14 +118,38 @@ def measure(slugs, network, batch, steps, rounds):
     times = {name: [] for name in models}
     for model in models.values():
         model.compile(optimizer=optimizer(), loss=loss(), metrics=["accuracy"])
-        model.fit(data, epochs=2, shuffle=False, verbose=0)
-    for _ in range(rounds):
+        epochs(model, data, 0, WARM)
+    for index in range(WARM, WARM + rounds):
         for name, model in models.items():
-            start = time.perf_counter()
-            # The epoch's metrics are read at its end: nothing is pending.
-            model.fit(data, shuffle=False, verbose=0)
-            times[name].append(time.perf_counter() - start)
+            times[name].append(epochs(model, data, index, index + 1))
     return times
+
+
+def epochs(model, data, first, end):
+    """Trains these epochs; the seconds of the last one's steps."""
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.perf_counter()
+
+        def on_train_batch_end(self, batch, logs=None):
+            # Reading the loss waits for the step.
+            float(logs["loss"])
+            self.seconds = time.perf_counter() - self.start
+
+    clock = Clock()
+    held = data[0] if getattr(model, "needs_validation", False) else None
+    model.fit(
+        data,
+        initial_epoch=first,
+        epochs=end,
+        validation_data=held,
+        shuffle=False,
+        verbose=0,
+        callbacks=[clock],
+    )
+    return clock.seconds
 
 
 def encoders(network):

@@ -1,0 +1,143 @@
+"""Encoders that are joined by MMTM units between their stages."""
+
+from keras import ops
+
+from keras_balance.encoders.staged import Staged
+from keras_balance.fusions.mmtm import MMTM
+from keras_balance.models.balanced import BalancedModel
+from keras_balance.models.multimodal import row_marks
+
+
+class JoinedModel(BalancedModel):
+    """Multiplies what stages of encoders yield by gates from all of them.
+
+    Encoders that are all `keras_balance.encoders.Staged` are joined after
+    stages; others on their features.
+
+    Args:
+        encoders: see `keras_balance.MultimodalModel`.
+        num_classes: see `keras_balance.MultimodalModel`.
+        ratio: integer, see `keras_balance.fusions.mmtm.MMTM`.
+        joined: tuple of indices of stages, from 0, with a unit after each; or
+            None for all that every encoder has.
+        data_format: see `keras_balance.fusions.mmtm.MMTM`.
+        **kwargs: further arguments of `keras_balance.MultimodalModel`.
+
+    Raises:
+        ValueError: where `joined` names stages that an encoder lacks.
+    """
+
+    def __init__(
+        self,
+        encoders,
+        num_classes,
+        ratio=4,
+        joined=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(encoders, num_classes, **kwargs)
+        self.ratio = ratio
+        self.joined = self._joined_stages(joined)
+        self.units = [
+            MMTM(ratio, data_format, name=f"mmtm_{i}") for i in self.joined
+        ]
+        self.data_format = self.units[0].data_format
+
+    def _joined_stages(self, joined):
+        shared = min(len(self.stages_of(name)) for name in self.modalities)
+        if joined is None:
+            return tuple(range(shared))
+        joined = tuple(joined)
+        if not joined or not set(joined) <= set(range(shared)):
+            raise ValueError(
+                "joined must hold indices of stages that all encoders have, "
+                f"from 0 to {shared - 1}. Received: joined={joined}"
+            )
+        return joined
+
+    def stages_of(self, name):
+        """The parts of an encoder after which modalities may be joined."""
+        if all(isinstance(e, Staged) for e in self.encoders.values()):
+            return self.encoders[name].stages
+        return [self.encoders[name]]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shapes = []
+        for name, dim in zip(self.modalities, self.feature_dims, strict=True):
+            one = len(self.stages_of(name)) == 1
+            own = [(None, dim)] if one else self.encoders[name].stage_shapes
+            shapes.append(own)
+        for unit, stage in zip(self.units, self.joined, strict=True):
+            if not unit.built:
+                unit.build([own[stage] for own in shapes])
+
+    def forward_pass(self, inputs, training=False):
+        return self.run(inputs, training)[0]
+
+    def run(self, inputs, training, replace=None):
+        """A forward pass, with the gates of every unit.
+
+        Args:
+            inputs: dict of tensors by modality name.
+            training: boolean.
+            replace: None, or a callable `(unit, gates)` that returns the gates
+                to apply instead of those that unit number `unit` computed.
+
+        Returns:
+            `(outputs, gates)`: `Outputs`, and a list by unit of lists by
+            modality of `(batch, channels)`, as computed.
+        """
+        present = {
+            name: row_marks(inputs[f"{name}_present"])
+            for name in self.modalities
+            if f"{name}_present" in inputs
+        }
+        maps = {
+            name: self.preprocess(name, inputs[name], training=training)
+            for name in self.modalities
+        }
+        maps = _masked(maps, present)
+        gates = []
+        stages = {name: self.stages_of(name) for name in self.modalities}
+        for i in range(max(len(own) for own in stages.values())):
+            for name, own in stages.items():
+                if i < len(own):
+                    rests = name in self.resting
+                    maps[name] = own[i](
+                        maps[name], training=training and not rests
+                    )
+            if i not in self.joined:
+                continue
+            maps = _masked(maps, present)
+            unit = self.units[self.joined.index(i)]
+            found = unit(list(maps.values()))
+            used = found if replace is None else replace(len(gates), found)
+            gates.append(found)
+            maps = {
+                name: unit.scaled(x, gate)
+                for (name, x), gate in zip(maps.items(), used, strict=True)
+            }
+        features = _masked(maps, present)
+        return self.combine(features, inputs, training=training), gates
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "ratio": self.ratio,
+            "joined": self.joined,
+            "data_format": self.data_format,
+        }
+
+
+def _masked(maps, present):
+    """Zero in the rows that lack the modality, whatever they hold."""
+    masked = {}
+    for name, x in maps.items():
+        if name in present:
+            shape = (-1,) + (1,) * (len(x.shape) - 1)
+            keep = ops.reshape(present[name] > 0, shape)
+            x = ops.where(keep, x, ops.zeros_like(x))
+        masked[name] = x
+    return masked

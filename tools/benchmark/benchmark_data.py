@@ -1,0 +1,107 @@
+"""The data sets of the table of methods, as arrays in one file each."""
+
+import numpy as np
+
+from keras_balance.errors import UsageError
+from keras_balance.runs.folder import replacing
+
+PARTS = ("train", "validation", "test")
+
+
+def write_arrays(name, data_dir, path):
+    """Reads a data set once.
+
+    Args:
+        name: "avdigits" or "mosi".
+        data_dir: `pathlib.Path`, the folder that holds it.
+        path: where the file goes; left alone where it exists.
+
+    Raises:
+        UsageError: where the data are not there.
+    """
+    if path.is_file():
+        return
+    arrays = {"avdigits": avdigits, "mosi": mosi}[name](data_dir, path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def read_arrays(path):
+    """Dict by part of `(x, y)`."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    names = [k.split("/")[2] for k in arrays if k.startswith("train/x/")]
+    return {
+        part: (
+            {n: arrays[f"{part}/x/{n}"] for n in names},
+            arrays[f"{part}/y"],
+        )
+        for part in PARTS
+    }
+
+
+def avdigits(data_dir, cache):
+    """Spoken and written digits: a small spectrogram and the image."""
+    import keras
+
+    from keras_balance import preprocessing
+    from keras_balance.data import avdigits
+
+    settings = avdigits.Settings(samples=2000)
+    prepared = avdigits.prepare(data_dir, cache / "cache", settings)
+    split = avdigits.split(prepared, data_dir, settings)
+    spectrogram = preprocessing.LogSpectrogram(256, 128)
+    arrays = {}
+    for part in PARTS:
+        rows = getattr(split, part)
+        wave = np.asarray(prepared.arrays["audio"][rows])
+        image = np.asarray(prepared.arrays["visual"][rows])
+        audio = keras.ops.convert_to_numpy(spectrogram(wave))
+        audio = np.squeeze(audio)
+        arrays[f"{part}/x/audio"] = _pooled(audio)[:, None]
+        scaled = image.astype("float32") / 255.0
+        arrays[f"{part}/x/visual"] = scaled[:, None]
+        arrays[f"{part}/y"] = prepared.labels[rows]
+    mean, std = (
+        f(arrays["train/x/audio"]).astype("float32") for f in (np.mean, np.std)
+    )
+    for part in PARTS:
+        arrays[f"{part}/x/audio"] = (arrays[f"{part}/x/audio"] - mean) / std
+    return arrays
+
+
+def _pooled(spectra):
+    """Means of blocks of 4 frequencies and 3 instants: `(rows, 32, 21)`."""
+    rows, height, width = spectra.shape
+    height, width = height // 4, width // 3
+    cut = spectra[:, : 4 * height, : 3 * width]
+    return cut.reshape(rows, height, 4, width, 3).mean((2, 4))
+
+
+def mosi(data_dir, cache):
+    """Utterance features of text, audio and video, standardised.
+
+    Validation are the utterances of every fifth video of the training file.
+    """
+    del cache
+    folder = data_dir / "mosi"
+    files = [folder / f"mosi_{part}_open.npz" for part in ("train", "test")]
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"Expected {file}. Received: no such file")
+    loaded = [dict(np.load(file)) for file in files]
+    index = files[0].with_suffix(".csv").read_text().splitlines()[1:]
+    videos = np.array([line.split(",")[0].rpartition("_")[0] for line in index])
+    held = np.isin(videos, sorted(set(videos))[::5])
+    rows = {"train": ~held, "validation": held, "test": slice(None)}
+    arrays = {}
+    for part in PARTS:
+        source = loaded[part == "test"]
+        arrays[f"{part}/y"] = source["label"][rows[part]].astype("int32")
+        for name in ("text", "audio", "video"):
+            train = loaded[0][name][~held]
+            values = source[name][rows[part]] - train.mean(0)
+            values = values / (train.std(0) + 1e-6)
+            arrays[f"{part}/x/{name}"] = values.astype("float32")
+    return arrays
