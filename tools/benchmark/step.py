@@ -49,7 +49,6 @@ WARM = 5
 def main(backend, slugs, network, batch, steps, rounds, as_json):
     backends.start(backends.choose(backend)[0])
     import numpy as np
-
     from passes import per_epoch
 
     times = measure(slugs, network, batch, steps, rounds)

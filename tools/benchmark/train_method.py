@@ -27,7 +27,6 @@ import keras_balance as kb
 from keras_balance.metrics import accuracy
 from keras_balance.metrics import macro_f1
 
-
 DIVERGED = {
     "epochs": 0,
     "passes": 0.0,
