@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from keras_balance.fusions.fusion import Fusion
+from keras_balance.fusions.projected import Projected
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class Gated(Fusion):
+class Gated(Projected):
     """o^m = z^m W^m + b^m, f = (sigmoid(o^1) * o^2) W + b.
 
     The one-sided form of the OGM-GE code. With more than two modalities, our
@@ -24,32 +24,13 @@ class Gated(Fusion):
 
     min_modalities = 2
 
-    def __init__(self, units=None, **kwargs):
-        super().__init__(**kwargs)
-        self.units = units
-
     def build(self, shapes):
-        units = self.units or shapes[-1][-1]
-        self.projections = [
-            self.dense(units, name=f"projection_{i}")
-            for i in range(len(shapes))
-        ]
-        for projection, shape in zip(self.projections, shapes, strict=True):
-            projection.build(shape)
+        units = self.build_projections(shapes, shapes[-1][-1])
         self.head = self.dense(self.num_classes, name="head")
         self.head.build((None, units))
 
     def call(self, features):
-        *gates, hidden = [
-            projection(z)
-            for projection, z in zip(self.projections, features, strict=True)
-        ]
+        *gates, hidden = self.project(features)
         for gate in gates:
             hidden = ops.sigmoid(gate) * hidden
         return self.head(hidden)
-
-    def own_layers(self):
-        return self.projections
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from keras_balance.fusions.concat import LinearHead
+from keras_balance.fusions.projected import Projected
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class SymmetricGated(LinearHead):
+class SymmetricGated(Projected, LinearHead):
     """h^m = o^m * sigmoid(o^other) with o^m = z^m W^m + c^m.
 
     f = [h^1; ...; h^M] W + b. The form of MMCosine (Xu et al., ICASSP 2023),
@@ -24,25 +25,12 @@ class SymmetricGated(LinearHead):
 
     min_modalities = 2
 
-    def __init__(self, units=None, **kwargs):
-        super().__init__(**kwargs)
-        self.units = units
-
     def build(self, shapes):
-        units = self.units or shapes[-1][-1]
-        self.projections = [
-            self.dense(units, name=f"projection_{i}")
-            for i in range(len(shapes))
-        ]
-        for projection, shape in zip(self.projections, shapes, strict=True):
-            projection.build(shape)
+        units = self.build_projections(shapes, shapes[-1][-1])
         self.build_head([units] * len(shapes))
 
     def parts(self, features):
-        projected = [
-            projection(z)
-            for projection, z in zip(self.projections, features, strict=True)
-        ]
+        projected = self.project(features)
         gates = [ops.sigmoid(o) for o in projected]
         parts = []
         for i, part in enumerate(projected):
@@ -50,9 +38,3 @@ class SymmetricGated(LinearHead):
                 part = part if i == j else part * gate
             parts.append(part)
         return parts
-
-    def own_layers(self):
-        return self.projections
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}

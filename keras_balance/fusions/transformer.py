@@ -4,11 +4,11 @@ import keras
 from keras import layers
 from keras import ops
 
-from keras_balance.fusions.fusion import Fusion
+from keras_balance.fusions.projected import Projected
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class Transformer(Fusion):
+class Transformer(Projected):
     """X = [cls; z^1 P^1 + e^1; ...; z^M P^M + e^M], f = head(T(X)_0).
 
     The TF fusion of MLB (Kontras et al., BMVC 2024) on pooled features: one
@@ -31,25 +31,18 @@ class Transformer(Fusion):
     def __init__(
         self, units=None, num_layers=2, num_heads=1, dropout=0.1, **kwargs
     ):
-        super().__init__(**kwargs)
-        self.units = units
+        super().__init__(units=units, **kwargs)
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.dropout = dropout
 
     def build(self, shapes):
-        units = self.units or max(shape[-1] for shape in shapes)
+        units = self.build_projections(shapes, max(s[-1] for s in shapes))
         if units % self.num_heads:
             raise ValueError(
                 "num_heads must divide the width of the tokens. Received: "
                 f"num_heads={self.num_heads} for width {units}"
             )
-        self.projections = [
-            self.dense(units, name=f"projection_{i}")
-            for i in range(len(shapes))
-        ]
-        for projection, shape in zip(self.projections, shapes, strict=True):
-            projection.build(shape)
         normal = keras.initializers.RandomNormal(stddev=1.0)
         self.tokens = self.add_weight(
             name="tokens", shape=(len(shapes) + 1, units), initializer=normal
@@ -66,10 +59,7 @@ class Transformer(Fusion):
         self.head.build((None, units))
 
     def call(self, features, training=False):
-        projected = [
-            projection(z)
-            for projection, z in zip(self.projections, features, strict=True)
-        ]
+        projected = self.project(features)
         # The class token is its learned vector alone.
         x = ops.stack([ops.zeros_like(projected[0]), *projected], axis=1)
         x = x + ops.cast(self.tokens, x.dtype)
@@ -77,13 +67,9 @@ class Transformer(Fusion):
             x = block(x, training=training)
         return self.head(self.norm(x[:, 0]))
 
-    def own_layers(self):
-        return self.projections
-
     def get_config(self):
         return {
             **super().get_config(),
-            "units": self.units,
             "num_layers": self.num_layers,
             "num_heads": self.num_heads,
             "dropout": self.dropout,

@@ -162,19 +162,10 @@ class AGM(BalancedModel):
     def build(self, input_shape):
         super().build(input_shape)
         count = len(self.modalities)
-        self.running = self._add_state("running_losses", (count,), "zeros")
-        self.steps = self._add_state("running_steps", (), "zeros")
+        self.running = self.add_state("running_losses", (count,))
+        self.steps = self.add_state("running_steps")
         # What the code's variant goes on with after the window.
-        self.last = self._add_state("last_coefficients", (count,), "ones")
-
-    def _add_state(self, name, shape, initializer):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype="float32",
-            initializer=initializer,
-            trainable=False,
-        )
+        self.last = self.add_state("last_coefficients", (count,), "ones")
 
     # Responses ----------------------------------------------------------------
 

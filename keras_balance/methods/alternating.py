@@ -17,11 +17,8 @@ much as one epoch of joint training divided by the number of modalities.
 import keras
 from keras import ops
 
-from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
-from keras_balance.models.balanced import BalancedModel
-from keras_balance.models.multimodal import Outputs
-from keras_balance.models.multimodal import row_marks
+from keras_balance.models.one_at_a_time import OneAtATime
 
 GRANULARITIES = ("batch", "epoch", "stage")
 
@@ -43,7 +40,7 @@ def modality_at_turn(epoch, granularity, stage_epochs, count):
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class AlternatingLearning(BalancedModel):
+class AlternatingLearning(OneAtATime):
     """Trains one modality at a time, each with an optimizer of its own.
 
     With M modalities each sees 1/M of the steps: compare with joint training
@@ -105,7 +102,7 @@ class AlternatingLearning(BalancedModel):
             )
         self.granularity = granularity
         self.stage_epochs = stage_epochs
-        self.turn = self._add_counter("turn")
+        self.turn = self.add_state("turn", dtype="int32")
 
     def on_epoch_begin(self, epoch, data):
         if self.granularity != "batch":
@@ -120,41 +117,15 @@ class AlternatingLearning(BalancedModel):
     def balanced_step(self, data):
         batch = batches.unpack(data, self.num_classes)
         if self.phase in self.modalities:
-            return self.train_one(self.modalities.index(self.phase), batch)
-        count = len(self.modalities)
-        branches = [lambda i=i: self.train_one(i, batch) for i in range(count)]
+            return self.train_one(self.phase, batch)
+        branches = [
+            lambda name=name: self.train_one(name, batch)
+            for name in self.modalities
+        ]
         turn = ops.convert_to_tensor(self.turn)
         logs = self.switch(turn, branches)
-        self.turn.assign((turn + 1) % count)
+        self.turn.assign((turn + 1) % len(self.modalities))
         return logs
-
-    def train_one(self, index, batch):
-        """One step of one modality; the others are not run."""
-        name = self.modalities[index]
-        group = self.variable_groups()[index]
-        variables = [self.trainable_variables[i] for i in group]
-
-        def loss_fn():
-            outputs = self.forward_one(index, batch.x)
-            loss = self.unimodal_loss(name, outputs, batch)
-            own = [*self.encoders[name].losses, *self.fusion.losses]
-            return loss + sum(own) / replicas(), outputs
-
-        (loss,), outputs, (gradients,) = self.gradients(loss_fn, variables)
-        self.track_gradient_norms(gradients, variables)
-        self.scores(outputs, batch)
-        self.apply_gradients(gradients, variables)
-        return self.step_logs(loss, outputs, batch)
-
-    def forward_one(self, index, inputs):
-        """`Outputs` of one modality; the logits are its own."""
-        name = self.modalities[index]
-        features = self.encode(name, inputs, training=True)
-        logits = self.fusion.own_logits(index, features)
-        present = {}
-        if f"{name}_present" in inputs:
-            present[name] = row_marks(inputs[f"{name}_present"])
-        return Outputs({name: features}, {name: logits}, logits, present)
 
     def get_config(self):
         return {

@@ -137,14 +137,8 @@ class AMCo(BalancedModel):
             num_classes, dtype="float32", name="mixer"
         )
         # d^m, what the last step found.
-        self.dependent = self.add_weight(
-            name="dependent",
-            shape=(len(self.modalities),),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-        )
-        self.batches_seen = self._add_counter("batches_seen")
+        self.dependent = self.add_state("dependent", (len(self.modalities),))
+        self.batches_seen = self.add_state("batches_seen", dtype="int32")
 
     def build(self, input_shape):
         super().build(input_shape)

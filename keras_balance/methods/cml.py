@@ -105,13 +105,7 @@ class CML(BalancedModel):
         self.variant = variant
         self.generator = keras.random.SeedGenerator(seed)
         # What orders the removals of an epoch.
-        self.draws = self.add_weight(
-            name="draws",
-            shape=(len(self.modalities),),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-        )
+        self.draws = self.add_state("draws", (len(self.modalities),))
 
     def draw(self):
         """Random numbers whose order is that of removal, `(M,)`."""

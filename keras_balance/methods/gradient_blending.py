@@ -37,10 +37,8 @@ from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
 from keras_balance.models.arguments import check_choice
 from keras_balance.models.arguments import check_count
-from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.inference import forward_model
-from keras_balance.models.multimodal import Outputs
-from keras_balance.models.multimodal import row_marks
+from keras_balance.models.one_at_a_time import OneAtATime
 from keras_balance.models.snapshot import Snapshot
 from keras_balance.optimizers.slots import restart
 
@@ -92,7 +90,7 @@ def stage_of(epoch, mode, super_epoch, branches):
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class GradientBlending(BalancedModel):
+class GradientBlending(OneAtATime):
     """Weighs the losses of the modalities and of the fusion by estimates.
 
     One forward and one backward pass a step; of one encoder in the epochs of
@@ -142,27 +140,18 @@ class GradientBlending(BalancedModel):
         self.mode = mode
         self.super_epoch = super_epoch
         # Whether there is a checkpoint to go back to.
-        self.taken = self._add_counter("checkpoint_taken")
+        self.taken = self.add_state("checkpoint_taken", dtype="int32")
 
     def build(self, input_shape):
         super().build(input_shape)
         count = len(self.modalities) + 1
         even = keras.initializers.Constant(1.0 / count)
-        self.blend = self._add_state("blend_weights", (count,), even)
-        self.start_losses = self._add_state("start_losses", (2, count))
-        self.end_losses = self._add_state("end_losses", (2, count))
+        self.blend = self.add_state("blend_weights", (count,), even)
+        self.start_losses = self.add_state("start_losses", (2, count))
+        self.end_losses = self.add_state("end_losses", (2, count))
         layers = (*self.encoders.values(), *self.heads.values(), self.fusion)
         self.checkpoint = Snapshot(
             self, [w for layer in layers for w in layer.weights], "checkpoint"
-        )
-
-    def _add_state(self, name, shape, initializer="zeros"):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype="float32",
-            initializer=initializer,
-            trainable=False,
         )
 
     # Estimation ---------------------------------------------------------------
@@ -275,32 +264,6 @@ class GradientBlending(BalancedModel):
         found = self.sum_over_replicas(ops.stack([*rows, ops.sum(ones)]))
         weights = weights * ops.cast(found > 0, "float32")
         return weights / ops.maximum(ops.sum(weights), 1e-8)
-
-    def train_one(self, name, batch):
-        """One step of one encoder and its head; the others are not run."""
-        layers = (self.encoders[name], self.heads[name])
-        variables = [v for one in layers for v in one.trainable_variables]
-
-        def loss_fn():
-            outputs = self.forward_one(name, batch.x)
-            loss = self.unimodal_loss(name, outputs, batch)
-            own = [value for one in layers for value in one.losses]
-            return loss + sum(own) / replicas(), outputs
-
-        (loss,), outputs, (gradients,) = self.gradients(loss_fn, variables)
-        self.track_gradient_norms(gradients, variables)
-        self.scores(outputs, batch)
-        self.apply_gradients(gradients, variables)
-        return self.step_logs(loss, outputs, batch)
-
-    def forward_one(self, name, inputs):
-        """`Outputs` of one modality; the logits are those of its head."""
-        features = self.encode(name, inputs, training=True)
-        logits = self.heads[name](ops.cast(features, "float32"))
-        present = {}
-        if f"{name}_present" in inputs:
-            present[name] = row_marks(inputs[f"{name}_present"])
-        return Outputs({name: features}, {name: logits}, logits, present)
 
     def _metric_names(self):
         return [*super()._metric_names(), "joint_weight"]

@@ -167,16 +167,16 @@ class Greedy(JoinedModel):
             self._check_widths(unit.channels)
             self.gates.append(
                 [
-                    self._add_state(f"{unit.name}_gate_{m}", (width,))
+                    self.add_state(f"{unit.name}_gate_{m}", (width,))
                     for m, width in enumerate(unit.channels)
                 ]
             )
         # How many steps those means are of, by modality.
-        self.past = self._add_state("past_steps", (count,))
-        self.main = self._add_state("main_speeds", (count,))
-        self.bypass = self._add_state("bypass_speeds", (count,))
-        self.left = self._add_counter("rebalancing_steps_left")
-        self.focus = self._add_counter("focus")
+        self.past = self.add_state("past_steps", (count,))
+        self.main = self.add_state("main_speeds", (count,))
+        self.bypass = self.add_state("bypass_speeds", (count,))
+        self.left = self.add_state("rebalancing_steps_left", dtype="int32")
+        self.focus = self.add_state("focus", dtype="int32")
 
     def _check_widths(self, channels):
         if self.variant == "code" and len(set(channels[:2])) > 1:
@@ -185,15 +185,6 @@ class Greedy(JoinedModel):
                 "running mean, so that both must have as many channels. "
                 f"Received: {list(channels[:2])} channels"
             )
-
-    def _add_state(self, name, shape):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-        )
 
     def combine(self, features, inputs, training=False):
         outputs = super().combine(features, inputs, training=training)

@@ -163,12 +163,8 @@ class LFM(BalancedModel):
         self.variant = variant
         if self.schedule == "fitted":
             start = 1.0 - fitted_lambda_0(0, self.schedule_epochs)
-        self.alignment_weight = self.add_weight(
-            name="alignment_weight",
-            shape=(),
-            dtype="float32",
-            initializer=keras.initializers.Constant(start),
-            trainable=False,
+        self.alignment_weight = self.add_state(
+            "alignment_weight", (), keras.initializers.Constant(start)
         )
 
     def combine(self, features, inputs, training=False):

@@ -126,27 +126,18 @@ class MSES(BalancedModel):
 
     def build(self, input_shape):
         super().build(input_shape)
-        zeros, ones = "zeros", "ones"
-        self.training_now = self._per_modality("training_now", ones)
-        self.previous = self._per_modality("previous", zeros)
-        self.smoothed = self._per_modality("smoothed", zeros)
-        self.best = self._per_modality("best", zeros)
+        count = (len(self.modalities),)
+        self.training_now = self.add_state("training_now", count, "ones")
+        self.previous = self.add_state("previous", count)
+        self.smoothed = self.add_state("smoothed", count)
+        self.best = self.add_state("best", count)
         # Epochs since the minimum, and finite losses so far.
-        self.waited = self._per_modality("waited", zeros)
-        self.seen = self._per_modality("seen", zeros)
+        self.waited = self.add_state("waited", count)
+        self.seen = self.add_state("seen", count)
         self.snapshots = [
             Snapshot(self, self._own_weights(i), f"best_{name}")
             for i, name in enumerate(self.modalities)
         ]
-
-    def _per_modality(self, name, initializer):
-        return self.add_weight(
-            name=name,
-            shape=(len(self.modalities),),
-            dtype="float32",
-            initializer=initializer,
-            trainable=False,
-        )
 
     def _own_weights(self, index):
         """What goes back to its best value when a modality stops."""

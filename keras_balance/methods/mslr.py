@@ -110,27 +110,9 @@ class MSLR(ModulatedModel):
         super().build(input_shape)
         count = len(self.modalities)
         # r_m of this epoch, and the last accuracies, the oldest first.
-        self.ratios = self.add_weight(
-            name="ratios",
-            shape=(count,),
-            dtype="float32",
-            initializer="ones",
-            trainable=False,
-        )
-        self.accuracies = self.add_weight(
-            name="accuracies",
-            shape=(count, self.memory),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-        )
-        self.seen = self.add_weight(
-            name="seen",
-            shape=(),
-            dtype="int32",
-            initializer="zeros",
-            trainable=False,
-        )
+        self.ratios = self.add_state("ratios", (count,), "ones")
+        self.accuracies = self.add_state("accuracies", (count, self.memory))
+        self.seen = self.add_state("seen", (), dtype="int32")
 
     def on_epoch_end(self, epoch, data, logs):
         keys = [f"val_{name}_accuracy" for name in self.modalities]

@@ -84,9 +84,9 @@ def pce_weights(totals, variant="paper"):
 
 def per_weights(totals, weights):
     """Weight of each modality's entropy: that of the others, for the best."""
-    best = ops.equal(totals, ops.max(totals))
-    others = scores.mean_of_others(weights)
-    return ops.where(best, others, ops.zeros_like(others))
+    # Not totals == max(totals): compiled, the two may be rounded apart.
+    best = ops.one_hot(ops.argmax(totals), totals.shape[0], dtype="float32")
+    return best * scores.mean_of_others(weights)
 
 
 def class_means(features, labels, weight, old, known):
@@ -176,24 +176,14 @@ class PMR(BalancedModel):
     def build(self, input_shape):
         super().build(input_shape)
         self.prototypes = {
-            name: self.add_weight(
-                name=f"{name}_prototypes",
-                shape=(self.num_classes, dim),
-                dtype="float32",
-                initializer="zeros",
-                trainable=False,
-            )
+            name: self.add_state(f"{name}_prototypes", (self.num_classes, dim))
             for name, dim in zip(
                 self.modalities, self.feature_dims, strict=True
             )
         }
         # Which prototypes are means of data, by modality and class.
-        self.known = self.add_weight(
-            name="known",
-            shape=(len(self.modalities), self.num_classes),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
+        self.known = self.add_state(
+            "known", (len(self.modalities), self.num_classes)
         )
 
     def on_epoch_begin(self, epoch, data):

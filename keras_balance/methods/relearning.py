@@ -133,16 +133,10 @@ class ReLearning(BalancedModel):
             for name in self.modalities
         }
         # Whether the initial weights are known, and the resets until now.
-        self.taken = self._add_counter("taken")
-        self.done = self._add_counter("done")
+        self.taken = self.add_state("taken", dtype="int32")
+        self.done = self.add_state("done", dtype="int32")
         # w_m of this epoch's reset.
-        self.strength = self.add_weight(
-            name="strength",
-            shape=(len(self.modalities),),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-        )
+        self.strength = self.add_state("strength", (len(self.modalities),))
 
     def on_epoch_begin(self, epoch, data):
         if not int(ops.convert_to_numpy(self.taken)):

@@ -33,9 +33,9 @@ class PhasedTraining(Engine, MultimodalModel):
         super().__init__(encoders, num_classes, **kwargs)
         self.phases = tuple(phases)
         self.phase = self.phases[0]
-        self.epoch = self._add_counter("epoch")
+        self.epoch = self.add_state("epoch", dtype="int32")
         # How many labels were no class, and how many losses not finite.
-        self.faults = self._add_counter("faults", shape=(2,))
+        self.faults = self.add_state("faults", (2,), dtype="int32")
         self.trackers = {}
         self._train_functions = {}
         self._evaluating = False
@@ -173,12 +173,20 @@ class PhasedTraining(Engine, MultimodalModel):
             or name.endswith(("_accuracy", "_loss"))
         }
 
-    def _add_counter(self, name, shape=()):
+    def add_state(self, name, shape=(), initializer="zeros", dtype="float32"):
+        """A variable of the method's own: saved with the model, not trained.
+
+        Args:
+            name: string.
+            shape: tuple of integers.
+            initializer: as in `keras.layers.Layer.add_weight`.
+            dtype: string.
+        """
         return self.add_weight(
             name=name,
             shape=shape,
-            dtype="int32",
-            initializer="zeros",
+            dtype=dtype,
+            initializer=initializer,
             trainable=False,
         )
 

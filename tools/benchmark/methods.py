@@ -26,7 +26,7 @@ from keras_balance.runs.folder import replacing
 
 HERE = pathlib.Path(__file__).parent
 DATA = ("avdigits", "mosi")
-JOINT_EPOCHS = {"avdigits": 10, "mosi": 10}
+JOINT_EPOCHS = {"avdigits": 8, "mosi": 10}
 BATCH = 64
 SEEDS = (0, 1, 2)
 MOST_EPOCHS = 4

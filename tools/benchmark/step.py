@@ -23,6 +23,11 @@ from keras_balance.runs import backend as backends
 CLASSES = 6
 # Epochs before the timed ones: G-Blend estimates in the first of them.
 WARM = 5
+ARGUMENTS = {
+    "unimodal": {"modality": "audio"},
+    "gblend-offline": {"super_epoch": 1},
+    "gblend-online": {"super_epoch": 1},
+}
 
 
 @click.command(help=__doc__.split("\n\n")[0])
@@ -55,7 +60,10 @@ def main(backend, slugs, network, batch, steps, rounds, as_json):
     expected = {}
     for slug in slugs:
         # The epochs that are timed come after the first ones.
-        forward, backward = per_epoch(slug, {}, 2, WARM + 2)[WARM:].mean(0)
+        given = dict(ARGUMENTS.get(slug, {}))
+        given.pop("modality", None)
+        found = per_epoch(slug, given, 2, WARM + rounds)[WARM:]
+        forward, backward = found.mean(0)
         expected[slug] = _round((forward + 2 * backward) / 6)
     plain = np.array(times.pop("plain"))
     rows = {
@@ -112,7 +120,7 @@ def measure(slugs, network, batch, steps, rounds):
             slug,
             encoders=encoders(network),
             num_classes=CLASSES,
-            **({"modality": "audio"} if slug == "unimodal" else {}),
+            **ARGUMENTS.get(slug, {}),
         )
     times = {name: [] for name in models}
     for model in models.values():
