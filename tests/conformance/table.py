@@ -144,3 +144,6 @@ ROWS = (
         random=True,
     ),
 )
+
+# The first row of each method, for what its other rows would only repeat.
+FIRST = tuple({row.slug: row for row in reversed(ROWS)}.values())[::-1]
