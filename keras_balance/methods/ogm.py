@@ -197,7 +197,7 @@ class _Modulation(ModulatedModel):
             if self.touches(v)
         }
         return [
-            active * tensor_noise(g, self.seed_generator)
+            tensor_noise(g, self.seed_generator, scale=active)
             if id(v) in encoders
             else None
             for g, v in zip(gradients, variables, strict=True)

@@ -16,7 +16,7 @@ from keras_balance.optimizers.wrapper import SingleWrapper
 EPSILON = 1e-8
 
 
-def tensor_noise(gradient, seed):
+def tensor_noise(gradient, seed, scale=1.0):
     """Draw N(0, sigma^2) noise, sigma being the gradient's own deviation.
 
     sigma is the unbiased standard deviation (ddof 1) of all elements, plus
@@ -25,6 +25,7 @@ def tensor_noise(gradient, seed):
     Args:
         gradient: tensor of a static shape.
         seed: int or `keras.random.SeedGenerator`.
+        scale: float or scalar tensor that multiplies sigma.
 
     Returns:
         A tensor of the gradient's shape and dtype: the noise alone. All zero
@@ -34,12 +35,11 @@ def tensor_noise(gradient, seed):
     count = math.prod(shape)
     if count < 2:
         return ops.zeros(shape, dtype=gradient.dtype)
-    values = ops.cast(gradient, "float32")
-    deviations = values - ops.mean(values)
-    variance = ops.sum(ops.square(deviations)) / (count - 1)
-    sigma = ops.sqrt(variance) + EPSILON
+    # Scalars meet each other first: every pass over a large tensor counts.
+    variance = ops.var(ops.cast(gradient, "float32"))
+    sigma = ops.sqrt(variance * (count / (count - 1))) + EPSILON
     noise = keras.random.normal(shape, dtype="float32", seed=seed)
-    return ops.cast(sigma * noise, gradient.dtype)
+    return ops.cast((scale * sigma) * noise, gradient.dtype)
 
 
 @keras.saving.register_keras_serializable(package="keras_balance")

@@ -5,6 +5,8 @@
 Started by methods.py, one process for each method and data set.
 """
 
+import functools
+import json
 import pathlib
 import sys
 import time
@@ -71,13 +73,8 @@ def train(name, slug, parts, chosen, seed):
     arguments = {k: v for k, v in chosen.items() if k != "learning_rate"}
     if slug == "unimodal":
         return train_each_alone(name, parts, chosen, seed)
-    joint = JOINT_EPOCHS[name]
-    epochs, passes = epochs_within(
-        2 * len(modalities) * joint,
-        slug,
-        arguments,
-        len(modalities),
-        MOST_EPOCHS * joint,
+    epochs, passes = affordable(
+        name, slug, json.dumps(arguments), len(modalities)
     )
     model, seconds = fit(slug, parts, chosen, seed, epochs, arguments)
     found = kb.evaluation.outputs(model, parts["test"], 256)
@@ -99,6 +96,19 @@ def train(name, slug, parts, chosen, seed):
         "per_modality": own,
         "gap": max(own.values()) - min(own.values()) if own else None,
     }
+
+
+@functools.cache
+def affordable(name, slug, arguments, count):
+    """Epochs within joint training's budget, and their passes."""
+    joint = JOINT_EPOCHS[name]
+    return epochs_within(
+        2 * count * joint,
+        slug,
+        json.loads(arguments),
+        count,
+        MOST_EPOCHS * joint,
+    )
 
 
 def train_each_alone(name, parts, chosen, seed):
