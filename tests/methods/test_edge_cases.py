@@ -194,32 +194,3 @@ def test_variables_of_one_element_get_no_noise():
         biases.append([np.array(w) for w in encoder.get_weights()])
     assert networks.difference(biases[0][1:], biases[1][1:]) == 0
     assert networks.difference(biases[0][:1], biases[1][:1]) > 1e-4
-
-
-def test_a_frozen_encoder_stands_still(row):
-    encoders = {name: networks.encoder(name) for name in NAMES}
-    encoders["audio"].trainable = False
-    model = kb.methods.create(
-        row.slug, encoders=encoders, num_classes=3, **row.arguments
-    )
-    model.build({name: (None, *networks.SHAPES[name]) for name in NAMES})
-    networks.set_weights(model)
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
-        run_eagerly=row.slug != "alternating",
-    )
-    frozen = [np.array(w) for w in encoders["audio"].get_weights()]
-    other = [np.array(w) for w in encoders["text"].get_weights()]
-    x, y = networks.data(rows=ROWS, modalities=NAMES)
-    for _ in range(2):
-        step(model, x, y)
-    after = encoders["audio"].get_weights()
-    assert networks.difference(frozen, after) == 0
-    assert networks.difference(other, encoders["text"].get_weights()) > 0
-
-
-def test_a_batch_of_one(row):
-    model = make(row)
-    x, y = networks.data(rows=3, modalities=NAMES)
-    for i in range(3):
-        step(model, {k: v[i : i + 1] for k, v in x.items()}, y[i : i + 1])
