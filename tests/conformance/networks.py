@@ -48,10 +48,18 @@ def model(
     modalities=("audio", "visual"),
     optimizer=None,
     normalize=True,
+    eager=False,
     compile_arguments=None,
     **arguments,
 ):
-    """A compiled model of a table's row, with weights from NumPy."""
+    """A compiled model of a table's row, with weights from NumPy.
+
+    An eager one spares the compiler, which takes most of a test's time, where
+    a test is not about compiled code. A branch that is chosen in the step is
+    compiled even so: JAX knows no other.
+    """
+    if eager and not (row.alternates and row.phases == 1):
+        compile_arguments = {"run_eagerly": True, **(compile_arguments or {})}
     network = kb.methods.create(
         row.slug,
         encoders={name: encoder(name, normalize) for name in modalities},

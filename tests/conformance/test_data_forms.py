@@ -10,8 +10,10 @@ ROWS, BATCH = 24, 8
 READING = tuple(
     row
     for row in table.ROWS
-    if row.slug in ("pmr", "gblend-offline", "relearning")
-    or row.arguments.get("schedule") == "learnable"
+    if row.slug == "pmr"
+    or table.QUICK
+    and row.slug in ("gblend-offline", "relearning", "lfm")
+    and row.arguments.get("variant") != "code"
 )
 
 
@@ -62,7 +64,7 @@ FORMS = {
 
 
 def train(row, data, validation, **arguments):
-    model = networks.reused(row)
+    model = networks.reused(row, eager=True)
     model.fit(
         *data,
         validation_data=validation,
@@ -89,7 +91,7 @@ def test_a_split_off_validation_part_is_not_read_for_training(row):
     part = {k: v[:16] for k, v in x.items()}, y[:16]
     held = {k: v[16:] for k, v in x.items()}, y[16:]
     expected = train(row, part, held, batch_size=BATCH)
-    model = networks.reused(row)
+    model = networks.reused(row, eager=True)
     model.fit(
         x,
         y,
@@ -104,7 +106,7 @@ def test_a_split_off_validation_part_is_not_read_for_training(row):
 
 def test_data_that_reading_uses_up_are_refused():
     row = table.Row("pmr", {"subset": 1.0})
-    model = networks.reused(row)
+    model = networks.reused(row, eager=True)
     x, y = networks.data(rows=ROWS)
 
     def generator():

@@ -7,7 +7,7 @@ import pytest
 import table
 
 
-@pytest.fixture(params=table.ROWS, ids=lambda row: row.id)
+@pytest.fixture(params=table.HERE, ids=lambda row: row.id)
 def row(request):
     return request.param
 
@@ -26,13 +26,21 @@ def fit(model, epochs, initial_epoch=0):
 
 
 def test_saved_and_loaded_goes_on_as_uninterrupted(row, tmp_path):
-    assert_goes_on(networks.reused(row), tmp_path)
+    assert_goes_on(networks.reused(row, eager=True), tmp_path)
 
 
-@pytest.mark.parametrize("row", table.FIRST, ids=lambda row: row.id)
+@pytest.mark.parametrize(
+    "row",
+    [
+        row
+        for row in table.FIRST
+        if table.QUICK or row.slug in ("joint", "mlb", "alternating")
+    ],
+    ids=lambda row: row.id,
+)
 def test_goes_on_with_the_moments_of_adam(row, tmp_path):
     adam = keras.optimizers.Adam(0.01)
-    assert_goes_on(networks.model(row, optimizer=adam), tmp_path)
+    assert_goes_on(networks.model(row, optimizer=adam, eager=True), tmp_path)
 
 
 def assert_goes_on(model, tmp_path):
@@ -60,13 +68,13 @@ def test_mixed_precision(row):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = networks.model(row)
+        model = networks.model(row, eager=True)
         wrapped = keras.optimizers.LossScaleOptimizer
         assert isinstance(model.optimizer, wrapped)
         half = fit(model, epochs=3)
     finally:
         keras.config.set_dtype_policy(before)
-    full = fit(networks.reused(row), epochs=3)
+    full = fit(networks.reused(row, eager=True), epochs=3)
     assert all(v.dtype == "float32" for v in model.trainable_variables)
     assert set(half) == set(full)
     for key in half:
@@ -82,7 +90,9 @@ def test_mixed_precision(row):
 
 def test_accumulation_moves_at_every_second_batch(row):
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
-    model = networks.model(row, optimizer=optimizer, normalize=False)
+    model = networks.model(
+        row, optimizer=optimizer, normalize=False, eager=True
+    )
     x, y = networks.data(rows=64)
     moved = []
     for start in range(0, 64, 16):

@@ -7,7 +7,7 @@ import pytest
 import table
 
 
-@pytest.fixture(params=table.ROWS, ids=lambda row: row.id)
+@pytest.fixture(params=table.HERE, ids=lambda row: row.id)
 def row(request):
     return request.param
 
@@ -49,7 +49,7 @@ def test_loss_falls_and_history_shows_the_method(row):
 
 def test_compiled_equals_eager(row):
     results = []
-    eagerly = networks.model(row, compile_arguments={"run_eagerly": True})
+    eagerly = networks.reused(row, eager=True)
     for model in (networks.reused(row), eagerly):
         fit(model, networks.data(rows=32))
         results.append(networks.weights(model))
@@ -118,7 +118,7 @@ def test_rows_of_weight_zero_change_nothing(row):
     }
     results, histories = [], []
     for inputs in (x, {k: v.astype("float32") for k, v in junk.items()}):
-        model = networks.reused(row, normalize=False)
+        model = networks.reused(row, normalize=False, eager=True)
         history = model.fit(
             inputs,
             y,
@@ -146,7 +146,7 @@ def test_class_weight_is_sample_weight(first):
     weight = np.array([class_weight[c] for c in y], "float32")
     results = []
     for weights in ({"class_weight": class_weight}, {"sample_weight": weight}):
-        model = networks.reused(first)
+        model = networks.reused(first, eager=True)
         fit(model, (x, y), **weights)
         results.append(networks.weights(model))
     assert networks.difference(*results) < 1e-6
@@ -154,10 +154,12 @@ def test_class_weight_is_sample_weight(first):
 
 def test_one_hot_labels_train_alike(first):
     x, y = networks.data(rows=32)
-    sparse = networks.reused(first)
+    sparse = networks.reused(first, eager=True)
     fit(sparse, (x, y))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    one_hot = networks.model(first, compile_arguments={"loss": loss})
+    one_hot = networks.model(
+        first, eager=True, compile_arguments={"loss": loss}
+    )
     fit(one_hot, (x, np.eye(3, dtype="float32")[y]))
     assert (
         networks.difference(networks.weights(sparse), networks.weights(one_hot))
@@ -174,7 +176,7 @@ def test_absent_rows_have_no_influence(row):
         inputs["audio"] = x["audio"].copy()
         inputs["audio"][~present] = filler
         inputs["audio_present"] = present
-        model = networks.reused(row)
+        model = networks.reused(row, eager=True)
         history = fit(model, (inputs, y))
         assert np.isfinite(history["loss"]).all()
         results.append(networks.weights(model))
@@ -183,7 +185,7 @@ def test_absent_rows_have_no_influence(row):
 
 def test_three_modalities(row):
     names = ("visual", "text", "audio")
-    model = networks.model(row, modalities=names)
+    model = networks.model(row, modalities=names, eager=True)
     assert model.modalities == (("audio",) if row.slug == "unimodal" else names)
     history = fit(model, networks.data(rows=48, modalities=names), epochs=6)
     assert np.isfinite(history["loss"]).all()
@@ -192,13 +194,13 @@ def test_three_modalities(row):
 
 @pytest.mark.parametrize(
     "row",
-    [row for row in table.ROWS if row.neutral is not None],
+    [row for row in table.HERE if row.neutral is not None],
     ids=lambda row: row.id,
 )
 def test_neutral_hyperparameters_equal_joint_training(row):
     data = networks.data(rows=32)
-    model = networks.model(row, **row.neutral)
-    joint = networks.reused(table.Row("joint"))
+    model = networks.model(row, eager=True, **row.neutral)
+    joint = networks.reused(table.Row("joint"), eager=True)
     fit(model, data, validation_data=data)
     fit(joint, data, validation_data=data)
     moved = [networks.numpy(v) for v in network_variables(model)]
@@ -214,8 +216,8 @@ def network_variables(model):
 
 def test_balanced_multi_loss_without_alpha_is_multi_loss():
     data = networks.data(rows=32)
-    balanced = networks.model(table.Row("mlb"), alpha=0.0)
-    plain = networks.reused(table.Row("multi-loss"))
+    balanced = networks.model(table.Row("mlb"), eager=True, alpha=0.0)
+    plain = networks.reused(table.Row("multi-loss"), eager=True)
     fit(balanced, data)
     fit(plain, data)
     assert (
@@ -226,7 +228,7 @@ def test_balanced_multi_loss_without_alpha_is_multi_loss():
 
 def test_evaluate_and_predict_agree_with_fit(first):
     x, y = networks.data(rows=40)
-    model = networks.reused(first)
+    model = networks.reused(first, eager=True)
     history = fit(model, (x, y), validation_data=(x, y))
     results = model.evaluate(x, y, batch_size=16, verbose=0, return_dict=True)
     for key, value in results.items():
@@ -241,7 +243,7 @@ def test_evaluate_and_predict_agree_with_fit(first):
 
 def test_train_on_batch(first):
     x, y = networks.data(rows=16)
-    model = networks.reused(first)
+    model = networks.reused(first, eager=True)
     losses = [
         model.train_on_batch(x, y, return_dict=True)["loss"] for _ in range(8)
     ]
