@@ -29,15 +29,7 @@ def test_saved_and_loaded_goes_on_as_uninterrupted(row, tmp_path):
     assert_goes_on(networks.reused(row, eager=True), tmp_path)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        row
-        for row in table.FIRST
-        if table.QUICK or row.slug in ("joint", "mlb", "alternating")
-    ],
-    ids=lambda row: row.id,
-)
+@pytest.mark.parametrize("row", table.FEW, ids=lambda row: row.id)
 def test_goes_on_with_the_moments_of_adam(row, tmp_path):
     adam = keras.optimizers.Adam(0.01)
     assert_goes_on(networks.model(row, optimizer=adam, eager=True), tmp_path)

@@ -12,8 +12,8 @@ def row(request):
     return request.param
 
 
-@pytest.fixture(params=table.FIRST, ids=lambda row: row.id)
-def first(request):
+@pytest.fixture(params=table.FEW, ids=lambda row: row.id)
+def few(request):
     return request.param
 
 
@@ -140,26 +140,24 @@ def test_rows_of_weight_zero_change_nothing(row):
         )
 
 
-def test_class_weight_is_sample_weight(first):
+def test_class_weight_is_sample_weight(few):
     x, y = networks.data(rows=32)
     class_weight = {0: 1.0, 1: 2.0, 2: 0.5}
     weight = np.array([class_weight[c] for c in y], "float32")
     results = []
     for weights in ({"class_weight": class_weight}, {"sample_weight": weight}):
-        model = networks.reused(first, eager=True)
+        model = networks.reused(few, eager=True)
         fit(model, (x, y), **weights)
         results.append(networks.weights(model))
     assert networks.difference(*results) < 1e-6
 
 
-def test_one_hot_labels_train_alike(first):
+def test_one_hot_labels_train_alike(few):
     x, y = networks.data(rows=32)
-    sparse = networks.reused(first, eager=True)
+    sparse = networks.reused(few, eager=True)
     fit(sparse, (x, y))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    one_hot = networks.model(
-        first, eager=True, compile_arguments={"loss": loss}
-    )
+    one_hot = networks.model(few, eager=True, compile_arguments={"loss": loss})
     fit(one_hot, (x, np.eye(3, dtype="float32")[y]))
     assert (
         networks.difference(networks.weights(sparse), networks.weights(one_hot))
@@ -226,9 +224,9 @@ def test_balanced_multi_loss_without_alpha_is_multi_loss():
     )
 
 
-def test_evaluate_and_predict_agree_with_fit(first):
+def test_evaluate_and_predict_agree_with_fit(few):
     x, y = networks.data(rows=40)
-    model = networks.reused(first, eager=True)
+    model = networks.reused(few, eager=True)
     history = fit(model, (x, y), validation_data=(x, y))
     results = model.evaluate(x, y, batch_size=16, verbose=0, return_dict=True)
     for key, value in results.items():
@@ -241,9 +239,9 @@ def test_evaluate_and_predict_agree_with_fit(first):
     np.testing.assert_allclose(accuracy, results["accuracy"], rtol=1e-6)
 
 
-def test_train_on_batch(first):
+def test_train_on_batch(few):
     x, y = networks.data(rows=16)
-    model = networks.reused(first, eager=True)
+    model = networks.reused(few, eager=True)
     losses = [
         model.train_on_batch(x, y, return_dict=True)["loss"] for _ in range(8)
     ]
