@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-SHIPPED = {".py", ".json", ".html", ".css", ".csv", ".md"}
+SHIPPED = {".py", ".json", ".html", ".css", ".csv", ".md", ".toml"}
 
 
 @pytest.fixture(scope="module")
