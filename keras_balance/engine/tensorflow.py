@@ -83,7 +83,7 @@ class Engine(BaseEngine):
         if replicas() > 1:
             # Keras sums over the replicas; these are sums already.
             gradients = [g / replicas() for g in gradients]
-        self.optimizer.apply(gradients, variables)
+        self.optimizer.apply(all_before_any(gradients), variables)
 
     def _pull_back(self, tape, losses, sources):
         zero = tf.UnconnectedGradients.ZERO
@@ -97,6 +97,18 @@ class Engine(BaseEngine):
             ]
             for loss in losses
         ]
+
+
+def all_before_any(tensors):
+    """The same tensors, none of which is had before all are computed.
+
+    Keras reduces gradients over replicas in one IdentityN. TensorFlow's graph
+    optimizer takes that for such an order, drops every "read before write" that
+    the order implies, and then drops the IdentityN: an update of the head could
+    overtake the forward pass that still had to read it. Here the order is real.
+    """
+    with tf.control_dependencies([tf.group(*tensors)]):
+        return [tf.identity(tensor) for tensor in tensors]
 
 
 def replicas():
