@@ -23,8 +23,9 @@ it cannot fall below log(1 + (C - 1) / e). What the model returns and what its
 metrics see is o, in (0, 1), to be read as logits by a loss.
 
 The code takes one sample at a time and an optimizer per network; here g is a
-weight per row and the optimizer is one. A step in which no row is fused gives
-the fusion a gradient of zero.
+weight per row, and the optimizer is the one given to `compile`, which may be a
+`keras_balance.optimizers.PerModality` of one for each modality and one for the
+fusion. A step in which no row is fused gives the fusion a gradient of zero.
 
 P_m is at most ((M - 1) / M)^2. With two modalities and tau 0.5 that is below
 gamma: every row is fused. A smaller tau, 0.2 in the paper for resumes, lets

@@ -13,6 +13,7 @@ from keras_balance.models import losses
 from keras_balance.models.fit_data import FitData
 from keras_balance.models.fit_data import split_off_validation
 from keras_balance.models.multimodal import MultimodalModel
+from keras_balance.optimizers.per_modality import PerModality
 from keras_balance.optimizers.per_modality import one_per_group
 
 
@@ -44,7 +45,9 @@ class PhasedTraining(Engine, MultimodalModel):
         """Configures training.
 
         Args:
-            optimizer: any Keras optimizer.
+            optimizer: any Keras optimizer. A `PerModality` without groups is
+                given those of the model: one for each modality, in order, and
+                one for what they share.
             loss: "auto", which is sparse categorical cross-entropy on logits,
                 or another classification loss on logits.
             metrics: as in `keras.Model.compile`.
@@ -192,11 +195,9 @@ class PhasedTraining(Engine, MultimodalModel):
 
     def _group_optimizer(self):
         """Tells a per-modality optimizer which variable is whose."""
-        if not self.optimizer_per_modality:
-            return
         optimizer = self.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        if optimizer.groups is None:
+        if isinstance(optimizer, PerModality) and optimizer.groups is None:
             optimizer.set_groups(self.variable_groups())
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_balance as kb
 from keras_balance.optimizers.coupled_weight_decay import CoupledWeightDecay
 from keras_balance.optimizers.gradient_noise import GradientNoise
 from keras_balance.optimizers.per_modality import PerModality
@@ -290,3 +291,22 @@ def test_bad_groups(problem):
     optimizer = PerModality(sgd(0.1), GROUPS)
     with pytest.raises(ValueError, match="given once"):
         optimizer.set_groups(GROUPS)
+
+
+def test_a_model_names_its_groups():
+    encoders = {
+        name: keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        for name in ("audio", "visual")
+    }
+    model = kb.methods.create("joint", encoders=encoders, num_classes=2)
+    rates = (0.1, 0.0, 0.0)
+    model.compile(PerModality([keras.optimizers.SGD(rate) for rate in rates]))
+    random = np.random.default_rng(0)
+    x = {name: random.normal(size=(8, 3)) for name in encoders}
+    model.build({name: (None, 3) for name in encoders})
+    variables = model.trainable_variables
+    before = [ops.convert_to_numpy(v).copy() for v in variables]
+    model.fit(x, random.integers(0, 2, 8), epochs=1, verbose=0)
+    after = [ops.convert_to_numpy(v) for v in variables]
+    moved = [bool(np.any(a != b)) for a, b in zip(before, after, strict=True)]
+    assert moved == [True, True, False, False, False, False]
