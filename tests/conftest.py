@@ -3,7 +3,12 @@
 import os
 import pathlib
 
+import hypothesis
 import pytest
+
+# A first example may be compiled, and every run shall try the same ones.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # Folders whose tests run a backend: one pytest process each per backend.
 numeric=(benchmark conformance encoders engine fusions methods models
     optimizers preprocessing)
-backends=(tensorflow jax torch)
+backends=(jax tensorflow torch)
 marks=()
 if [ "${1:-}" = "--fast" ]; then
     shift
@@ -36,19 +36,6 @@ export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
 
-# suite NAME BACKEND ARG..: one pytest process, shown when it has ended. Its
-# exit status 5 is "no test was selected".
-suite() {
-    local name=$1 backend=$2 status=0
-    shift 2
-    KERAS_BACKEND=$backend python -m pytest "${marks[@]}" "$@" \
-        >"$logs/$name.log" 2>&1 || status=$?
-    [ "$status" -ne 5 ] || status=0
-    echo "$status" >"$logs/$name.status"
-    echo "=== $name"
-    cat "$logs/$name.log"
-}
-
 folders=()
 ignored=()
 for folder in "${numeric[@]}"; do
@@ -56,38 +43,45 @@ for folder in "${numeric[@]}"; do
     ignored+=("--ignore=tests/$folder")
 done
 
-# numbers BACKEND ARG..: the folders whose tests run a backend.
-numbers() {
-    local backend=$1
+# suite PART ARG..: one pytest process. A part is a backend, for the folders
+# whose tests run one; "parity", which compares the backends; or "common",
+# everything else. Its exit status 5 is "no test was selected".
+suite() {
+    local part=$1 backend=$1 status=0 paths=("${folders[@]}")
     shift
-    suite "$backend" "$backend" "${folders[@]}" "$@"
+    case $part in
+    parity | common)
+        backend=${backends[0]}
+        paths=(tests/parity)
+        unset XLA_FLAGS
+        ;;
+    esac
+    if [ "$part" = common ]; then
+        paths=(tests --ignore=tests/parity "${ignored[@]}")
+    fi
+    KERAS_BACKEND=$backend python -m pytest "${marks[@]}" "${paths[@]}" "$@" \
+        >"$logs/$part.log" 2>&1 || status=$?
+    [ "$status" -ne 5 ] || status=0
+    echo "$status" >"$logs/$part.status"
+    echo "=== $part"
+    cat "$logs/$part.log"
 }
 
-# common BACKEND ARG..: everything else, which starts processes of its own.
-common() {
-    local backend=$1
-    shift
-    XLA_FLAGS='' suite common "$backend" tests "${ignored[@]}" "$@"
-}
-
-# Two lanes, one for each core that a small machine has, about equally long.
-if [ "${#backends[@]}" -eq 3 ]; then
-    {
-        numbers jax "$@"
-        common jax "$@"
-    } &
-    numbers tensorflow "$@"
-    numbers torch "$@"
-    wait
-else
-    numbers "${backends[0]}" "$@"
-    common "${backends[0]}" "$@"
-fi
+# The longest first, as many at a time as there are cores.
+parts=("${backends[@]}" common parity)
+cores=$(nproc)
+for part in "${parts[@]}"; do
+    while [ "$(jobs -rp | wc -l)" -ge "$cores" ]; do
+        wait -n
+    done
+    suite "$part" "$@" &
+done
+wait
 
 echo "=== summary"
 failed=0
-for name in "${backends[@]}" common; do
-    echo "$name: $(tail -n 1 "$logs/$name.log")"
-    [ "$(cat "$logs/$name.status")" -eq 0 ] || failed=1
+for part in "${parts[@]}"; do
+    echo "$part: $(tail -n 1 "$logs/$part.log")"
+    [ "$(cat "$logs/$part.status")" -eq 0 ] || failed=1
 done
 exit "$failed"

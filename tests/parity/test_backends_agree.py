@@ -11,6 +11,8 @@ import pytest
 SCRIPT = pathlib.Path(__file__).parents[1] / "conformance" / "train_rows.py"
 BACKENDS = ("tensorflow", "jax", "torch")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -24,6 +26,8 @@ def trained(tmp_path_factory):
                 "KERAS_BACKEND": backend,
                 "OMP_NUM_THREADS": "1",
                 "CUDA_VISIBLE_DEVICES": "",
+                # Quick code serves as well as fast code.
+                "XLA_FLAGS": "--xla_backend_optimization_level=0",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -33,7 +37,7 @@ def trained(tmp_path_factory):
     }
     arrays = {}
     for backend, process in processes.items():
-        output, _ = process.communicate(timeout=900)
+        output, _ = process.communicate(timeout=1500)
         assert process.returncode == 0, output[-3000:]
         with np.load(folder / f"{backend}.npz") as file:
             arrays[backend] = dict(file)
