@@ -57,6 +57,19 @@ class BatchDataset(keras.utils.PyDataset):
             self.order = order
             self._ahead = {}
 
+    @property
+    def num_rows(self):
+        """How many samples this part has."""
+        return len(self.indices)
+
+    def read_rows(self, rows):
+        """Any samples of this part, as a batch.
+
+        Args:
+            rows: integer array, places in `indices`, whatever the epoch.
+        """
+        return self._read_rows(self.indices[rows])
+
     def __len__(self):
         return -(-len(self.indices) // self.batch_size)
 
@@ -78,7 +91,9 @@ class BatchDataset(keras.utils.PyDataset):
 
     def _read(self, index):
         start = index * self.batch_size
-        rows = self.order[start : start + self.batch_size]
+        return self._read_rows(self.order[start : start + self.batch_size])
+
+    def _read_rows(self, rows):
         x = {}
         for name, array in self.prepared.arrays.items():
             x[name] = np.empty((len(rows), *array.shape[1:]), array.dtype)

@@ -12,9 +12,11 @@ _FUSIONS = {
     "film": ("keras_balance.fusions.film", "FiLM"),
     "gated": ("keras_balance.fusions.gated", "Gated"),
     "late-linear": ("keras_balance.fusions.concat", "Concat"),
+    "late-mlp": ("keras_balance.fusions.late_mlp", "LateMLP"),
     "low-rank": ("keras_balance.fusions.low_rank", "LowRank"),
     "mean": ("keras_balance.fusions.mean", "Mean"),
     "mid-mlp": ("keras_balance.fusions.mid_mlp", "MidMLP"),
+    "shared": ("keras_balance.fusions.shared", "Shared"),
     "symmetric-film": ("keras_balance.fusions.symmetric_film", "SymmetricFiLM"),
     "symmetric-gated": (
         "keras_balance.fusions.symmetric_gated",

@@ -51,3 +51,20 @@ def check_window(window):
             "window must be (first, last) with 0 <= first <= last, epochs "
             f"counted from 0, or None. Received: window={window!r}"
         )
+
+
+def check_shares(name, value, modalities):
+    """Where `value` is neither None nor a weight for each modality."""
+    if value is None:
+        return
+    if not isinstance(value, dict) or set(value) != set(modalities):
+        raise ValueError(
+            f"{name} must be a dict with a weight for each of "
+            f"{list(modalities)}, or None. Received: {name}={value!r}"
+        )
+    for modality, weight in value.items():
+        check_number(f"{name}[{modality!r}]", weight)
+    if not sum(value.values()):
+        raise ValueError(
+            f"{name} must not all be 0. Received: {name}={value!r}"
+        )

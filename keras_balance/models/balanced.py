@@ -41,7 +41,9 @@ class BalancedModel(PhasedTraining):
       is estimated once an epoch, with the training and validation data
       (`keras_balance.models.fit_data.FitData`);
     * `combine(features, inputs, training)`: what follows the encoders, where a
-      method changes features or logits, in training or in prediction.
+      method changes features or logits, in training or in prediction;
+    * `training_data(data, arguments)`: what `fit` reads, where a method trains
+      on other rows than those that it was given.
 
     A method of several passes overrides `balanced_step` itself, with the
     primitives of `keras_balance.engine.base`.

@@ -65,10 +65,12 @@ class FitData(NamedTuple):
         found = batches(data, self.batch_size, limit)
         if not self.class_weight:
             return found
-        return ((x, y, self._row_weights(y)) for x, y, _ in found)
+        return ((x, y, self.row_weights(y)) for x, y, _ in found)
 
-    def _row_weights(self, y):
+    def row_weights(self, y):
         """What Keras makes of `class_weight` for the labels of a batch."""
+        if not self.class_weight:
+            return np.ones(len(y), "float32")
         y = np.argmax(y, -1) if y.ndim == 2 and y.shape[1] > 1 else y
         return np.array(
             [self.class_weight.get(int(label), 1.0) for label in y.reshape(-1)],
@@ -114,15 +116,15 @@ def batches(data, batch_size=None, limit=None):
         if index == limit:
             return
         yield keras.tree.map_structure(
-            _as_numpy, keras.utils.unpack_x_y_sample_weight(batch)
+            as_numpy, keras.utils.unpack_x_y_sample_weight(batch)
         )
 
 
 def count_batches(data, batch_size=None):
     """How many batches `batches` yields, or None where only reading tells."""
     x = data[0]
-    if _are_arrays(x):
-        return math.ceil(_length(data) / (batch_size or 32))
+    if are_arrays(x):
+        return math.ceil(length(data) / (batch_size or 32))
     try:
         return len(x)
     except TypeError:
@@ -136,11 +138,11 @@ def split_off_validation(arguments):
     """
     share = arguments.get("validation_split") or 0.0
     x = arguments.get("x")
-    if not share or arguments.get("validation_data") or not _are_arrays(x):
+    if not share or arguments.get("validation_data") or not are_arrays(x):
         return arguments
     names = ("x", "y", "sample_weight")
     data = tuple(arguments.get(name) for name in names)
-    rows = _length(data)
+    rows = length(data)
     kept = math.floor(rows * (1.0 - share))
     if not 0 < kept < rows:
         return arguments
@@ -155,8 +157,8 @@ def split_off_validation(arguments):
 
 def _raw_batches(data, batch_size, limit):
     x, y, sample_weight = data
-    if _are_arrays(x):
-        rows, size = _length(data), batch_size or 32
+    if are_arrays(x):
+        rows, size = length(data), batch_size or 32
         return (
             _sliced((x, y, sample_weight), start, min(start + size, rows))
             for start in range(0, rows, size)
@@ -190,11 +192,13 @@ def _check_rereadable(x):
         )
 
 
-def _are_arrays(x):
+def are_arrays(x):
+    """Whether `fit` was given arrays, and no data set of batches."""
     return isinstance(x, dict) or hasattr(x, "shape")
 
 
-def _length(arrays):
+def length(arrays):
+    """How many rows arrays have, all of them the same."""
     leaves = [leaf for leaf in keras.tree.flatten(arrays) if leaf is not None]
     lengths = sorted({len(leaf) for leaf in leaves})
     if len(lengths) != 1:
@@ -210,7 +214,8 @@ def _sliced(arrays, start, stop):
     )
 
 
-def _as_numpy(value):
+def as_numpy(value):
+    """A tensor or array in NumPy; None stays None."""
     if value is None or isinstance(value, np.ndarray):
         return value
     return keras.ops.convert_to_numpy(value)

@@ -49,7 +49,7 @@ class Forward(keras.Model):
         return self.predict_on_batch(x)
 
 
-class _Untracked:
+class Untracked:
     """Hides a model from the one it is an attribute of.
 
     Keras would take the forward model for a layer of the model inside it.
@@ -59,13 +59,20 @@ class _Untracked:
         self.value = value
 
 
-def forward_model(model):
-    """The `Forward` of a model, the same one at every call."""
-    held = getattr(model, "_forward_model", None)
+def forward_model(model, kind=Forward):
+    """The `Forward` of a model, the same one at every call.
+
+    Args:
+        model: see `Forward`.
+        kind: `Forward`, or a class derived from it.
+    """
+    held = getattr(model, "_forward_models", None)
     if held is None:
-        held = _Untracked(Forward(model))
-        model._forward_model = held
-    return held.value
+        held = Untracked({})
+        model._forward_models = held
+    if kind not in held.value:
+        held.value[kind] = kind(model)
+    return held.value[kind]
 
 
 def read_features(model, batches):

@@ -10,7 +10,7 @@ from keras_balance.models.balanced import Update
 from keras_balance.optimizers.update_scale import scale_update
 from keras_balance.optimizers.update_scale import uses_ema
 
-_SCALE_FREE = (
+SCALE_FREE = (
     keras.optimizers.Adam,
     keras.optimizers.Adamax,
     keras.optimizers.Nadam,
@@ -151,7 +151,7 @@ class ModulatedModel(BalancedModel):
                 "use_ema=True. Use apply_to='gradient' or the callback "
                 "keras.callbacks.SwapEMAWeights."
             )
-        if self.apply_to == "gradient" and isinstance(inner, _SCALE_FREE):
+        if self.apply_to == "gradient" and isinstance(inner, SCALE_FREE):
             warnings.warn(
                 f"{type(self).__name__} multiplies gradients, and "
                 f"{type(inner).__name__} divides by their size: only changes "

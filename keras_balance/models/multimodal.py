@@ -109,13 +109,7 @@ class MultimodalModel(keras.Model):
         check_inputs(input_shape, self.modalities)
         shapes = []
         for name in self.modalities:
-            shape = tuple(input_shape[name])
-            if name in self.preprocessing:
-                layer = self.preprocessing[name]
-                if not layer.built:
-                    layer.build(shape)
-                stored = keras.KerasTensor(shape)
-                shape = tuple(layer.compute_output_spec(stored).shape)
+            shape = self.encoder_shape(name, input_shape[name])
             # Called, not asked for shapes: a layer may have neither `build`
             # nor `compute_output_shape`.
             features = self.encoders[name](keras.KerasTensor(shape))
@@ -127,6 +121,17 @@ class MultimodalModel(keras.Model):
         for head, shape in zip(self.heads.values(), shapes, strict=False):
             if not head.built:
                 head.build(shape)
+
+    def encoder_shape(self, name, shape):
+        """The shape of what an encoder is given, after preprocessing."""
+        shape = tuple(shape)
+        if name not in self.preprocessing:
+            return shape
+        layer = self.preprocessing[name]
+        if not layer.built:
+            layer.build(shape)
+        stored = keras.KerasTensor(shape)
+        return tuple(layer.compute_output_spec(stored).shape)
 
     def call(self, inputs, training=False):
         return self.forward_pass(inputs, training=training).logits
@@ -196,13 +201,22 @@ class MultimodalModel(keras.Model):
         x = self.preprocess(name, inputs[name], training=training)
         return self.encode_given(name, x, inputs, training=training)
 
-    def encode_given(self, name, x, inputs, training=False):
-        """Features of what an encoder is given, after preprocessing."""
+    def encode_given(self, name, x, inputs, training=False, encoder=None):
+        """Features of what an encoder is given, after preprocessing.
+
+        Args:
+            name: the modality.
+            x: what its encoder is given.
+            inputs: dict of tensors by modality name, for the presence marks.
+            training: boolean.
+            encoder: another layer in the place of the modality's encoder.
+        """
+        encoder = self.encoders[name] if encoder is None else encoder
         present = inputs.get(f"{name}_present")
         if present is None:
-            return self.encoders[name](x, training=training)
+            return encoder(x, training=training)
         x = _zero_absent(x, present)
-        return _zero_absent(self.encoders[name](x, training=training), present)
+        return _zero_absent(encoder(x, training=training), present)
 
     def encode_zeros(self, name, inputs):
         """Features of an encoder that is given zeros, `(1, dim)`.

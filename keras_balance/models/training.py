@@ -59,7 +59,7 @@ class PhasedTraining(Engine, MultimodalModel):
         """
         optimizer = keras.optimizers.get(optimizer)
         if self.optimizer_per_modality:
-            optimizer = one_per_group(optimizer, len(self.modalities) + 1)
+            optimizer = one_per_group(optimizer, self.optimizer_count())
         self.loss_object = losses.resolve(loss)
         self._train_functions = {}
         self._jit_compile_given = kwargs.get("jit_compile", "auto")
@@ -120,6 +120,7 @@ class PhasedTraining(Engine, MultimodalModel):
         check_arrays(data.x, data.y, self)
         if data.validation_data is not None:
             check_arrays(*data.validation_data[:2], self)
+        arguments.update(self.training_data(data, arguments))
         arguments["callbacks"] = MethodHooks.added_to(
             arguments.get("callbacks"), data
         )
@@ -147,6 +148,18 @@ class PhasedTraining(Engine, MultimodalModel):
         # replaces it where this has the same keys.
         results = super().get_metrics_result()
         return self.of_validation(results) if self._evaluating else results
+
+    def training_data(self, data, arguments):
+        """What `fit` reads in the place of what it was given.
+
+        Args:
+            data: `FitData`, what it was given.
+            arguments: dict, all arguments of `fit`.
+
+        Returns:
+            Dict of arguments of `fit` that replace others; empty by default.
+        """
+        return {}
 
     def make_train_function(self, force=False):
         """One compiled step per phase, made when the phase is first met."""
@@ -193,12 +206,20 @@ class PhasedTraining(Engine, MultimodalModel):
             trainable=False,
         )
 
+    def optimizer_count(self):
+        """How many optimizers `optimizer_per_modality` makes."""
+        return len(self.modalities) + 1
+
+    def optimizer_groups(self):
+        """Which trainable variables each of them moves, as indices."""
+        return self.variable_groups()
+
     def _group_optimizer(self):
         """Tells a per-modality optimizer which variable is whose."""
         optimizer = self.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if isinstance(optimizer, PerModality) and optimizer.groups is None:
-            optimizer.set_groups(self.variable_groups())
+            optimizer.set_groups(self.optimizer_groups())
 
 
 def _portable(config):

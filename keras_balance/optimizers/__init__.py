@@ -8,7 +8,10 @@ _NAMES = {
     "PerModality": "per_modality",
     "UpdateScale": "update_scale",
     "coupled_decay": "coupled_weight_decay",
+    "flat_filter": "projections",
+    "next_projection": "projections",
     "restart": "slots",
+    "sam_perturbation": "sharpness",
     "scale_update": "update_scale",
     "tensor_noise": "gradient_noise",
 }

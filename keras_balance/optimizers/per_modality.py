@@ -161,7 +161,10 @@ class PerModality(Wrapper):
             self.optimizers, self.index_groups, strict=True
         ):
             members = [indices[i] for i in group if i in indices]
-            if members:
+            # Before the first step averages are zeros.
+            if members and int(
+                keras.ops.convert_to_numpy(optimizer.iterations)
+            ):
                 optimizer.finalize_variable_values(members)
 
     def get_config(self):

@@ -1,4 +1,4 @@
-"""Trains every row for 20 steps and writes the weights; run as a script.
+"""Trains every method for 20 steps and writes the weights; run as a script.
 
 KERAS_BACKEND=jax python tests/conformance/train_rows.py OUT.npz
 """
@@ -45,10 +45,10 @@ def main(path):
     keras.random.uniform = fixed_uniform
     x, y = networks.data(rows=80, seed=5)
     arrays = {}
-    for row in table.ROWS:
+    for row in table.FIRST:
         for name, make in OPTIMIZERS.items():
-            # Adam for one row of each method: twenty steps take long enough.
-            if name == "adam" and row not in table.FIRST:
+            # Adam for a few: what it is given is the same gradient.
+            if name == "adam" and row.slug not in table.UNLIKE:
                 continue
             model = networks.model(row, optimizer=make())
             # 5 batches an epoch: 20 steps.

@@ -8,6 +8,8 @@ from keras import ops
 from keras_balance import fusions
 
 CLASSES, BATCH = 3, 4
+# Fusions that map features of one width alone.
+ONE_WIDTH = {"shared"}
 DIMS = {"equal": (5, 5), "different": (2, 5), "three": (4, 2, 5)}
 
 
@@ -169,7 +171,7 @@ def test_block_factors_of_film(dims):
 
 
 def test_own_variables_belong_to_one_modality_alone(dims):
-    for name in fusions.names():
+    for name in set(fusions.names()) - ONE_WIDTH:
         fusion = built(name, dims)
         before = [output(fusion, features(dims))]
         own = [v for i in range(len(dims)) for v in fusion.own_variables(i)]
@@ -187,7 +189,7 @@ def test_own_variables_belong_to_one_modality_alone(dims):
 def test_biases_start_at_zero_and_kernels_as_told(dims):
     # The low-rank product starts its constants at 1, the transformer has
     # Keras's attention and normalization.
-    for name in set(fusions.names()) - {"low-rank", "transformer"}:
+    for name in set(fusions.names()) - {"low-rank", "transformer", *ONE_WIDTH}:
         fusion = fusions.get(
             name,
             num_classes=CLASSES,
@@ -313,3 +315,46 @@ def test_dropout_acts_in_training_alone():
         np.testing.assert_array_equal(once, again)
         dropped = ops.convert_to_numpy(fusion(z, training=True))
         assert np.abs(dropped - once).max() > 1e-3
+
+
+def test_shared_is_one_map_for_all():
+    fusion, z = built("shared", (5, 5, 5)), features((5, 5, 5))
+    maps = [linear(fusion.head, x) for x in z]
+    assert len(fusion.trainable_variables) == 2
+    assert_close(output(fusion, z), np.mean(maps, axis=0))
+    assert_close(np.sum(output(fusion.split, z), axis=0), output(fusion, z))
+    own = fusion.own_logits(1, ops.convert_to_tensor(z[1]))
+    assert_close(ops.convert_to_numpy(own), maps[1])
+    assert fusion.own_variables(0) == []
+
+
+def test_shared_with_a_hidden_layer():
+    fusion, z = built("shared", (5, 5), units=(7,)), features((5, 5))
+    first, last = fusion.head.layers
+    expected = [linear(last, np.maximum(linear(first, x), 0)) for x in z]
+    assert_close(output(fusion, z), np.mean(expected, axis=0))
+    own = fusion.own_logits(1, ops.convert_to_tensor(z[1]))
+    assert_close(ops.convert_to_numpy(own), expected[1])
+
+
+def test_shared_needs_one_width():
+    with pytest.raises(ValueError, match="one width") as error:
+        built("shared", (5, 4))
+    assert "Received: widths [5, 4]" in str(error.value)
+
+
+def test_late_mlp_is_a_network_for_each(dims):
+    fusion, z = built("late-mlp", dims, units=(7, 6)), features(dims)
+    expected = []
+    for head, given in zip(fusion.maps, z, strict=True):
+        first, second, last = head.layers
+        hidden = np.maximum(linear(first, given), 0)
+        hidden = np.maximum(linear(second, hidden), 0)
+        expected.append(linear(last, hidden))
+    assert_close(output(fusion, z), np.sum(expected, axis=0))
+    for i, (u, own) in enumerate(
+        zip(output(fusion.split, z), expected, strict=True)
+    ):
+        assert_close(u, own)
+        again = fusion.own_logits(i, ops.convert_to_tensor(z[i]))
+        assert_close(ops.convert_to_numpy(again), own)

@@ -14,9 +14,11 @@ ARGUMENTS = {
     "film": {},
     "gated": {"units": 7},
     "late-linear": {},
+    "late-mlp": {"units": (7, 6)},
     "low-rank": {"rank": 3},
     "mean": {},
     "mid-mlp": {"units": 7, "depth": 3, "dropout": 0.2},
+    "shared": {"units": (7,)},
     "symmetric-film": {},
     "symmetric-gated": {"units": 7},
     "transformer": {
@@ -26,7 +28,11 @@ ARGUMENTS = {
         "dropout": 0.2,
     },
 }
-SHAPES = [(None, 4), (None, 5)]
+
+
+def widths(name):
+    """Of the features of two modalities."""
+    return (4, 4) if name == "shared" else (4, 5)
 
 
 @pytest.fixture(params=ARGUMENTS)
@@ -62,13 +68,14 @@ def test_configuration_round_trip(name):
     assert again.kernel_initializer.stddev == 0.3
     for argument, value in ARGUMENTS[name].items():
         assert getattr(again, argument) == value
-    fusion.build(SHAPES)
-    again.build(SHAPES)
+    shapes = [(None, width) for width in widths(name)]
+    fusion.build(shapes)
+    again.build(shapes)
     again.set_weights(fusion.get_weights())
     random = np.random.default_rng(0)
     z = [
         ops.convert_to_tensor(random.normal(size=(2, s[1])), "float32")
-        for s in SHAPES
+        for s in shapes
     ]
     np.testing.assert_array_equal(
         ops.convert_to_numpy(fusion(z)), ops.convert_to_numpy(again(z))
@@ -76,9 +83,10 @@ def test_configuration_round_trip(name):
 
 
 def test_inside_a_saved_model(name, tmp_path):
+    audio, text = map(keras.layers.Dense, widths(name))
     encoders = {
-        "audio": keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)]),
-        "text": keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)]),
+        "audio": keras.Sequential([keras.Input((2,)), audio]),
+        "text": keras.Sequential([keras.Input((3,)), text]),
     }
     model = kb.JointTraining(encoders, num_classes=3, fusion=make(name))
     random = np.random.default_rng(0)

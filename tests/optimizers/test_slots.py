@@ -65,3 +65,47 @@ def test_an_optimizer_that_is_not_built_is_left_alone():
     optimizer = keras.optimizers.Adam(0.1)
     restart(optimizer, [])
     assert not optimizer.built
+
+
+def test_averages_start_with_the_weights():
+    variables = [
+        keras.Variable(np.ones(shape, "float32")) for shape in ((2,), (3,))
+    ]
+    optimizer = keras.optimizers.Adam(0.1, use_ema=True)
+    optimizer.build(variables)
+    for _ in range(3):
+        optimizer.apply([ops.ones(v.shape) for v in variables], variables)
+    restart(optimizer, variables)
+    averages = [v for v in optimizer.variables if v.name.endswith("_average")]
+    for average, weight in zip(averages, variables, strict=True):
+        np.testing.assert_array_equal(numpy(average), numpy(weight))
+
+
+def test_groups_start_anew_alone():
+    variables = [
+        keras.Variable(np.ones(shape, "float32")) for shape in ((2,), (3,))
+    ]
+    optimizer = MAKERS["grouped"]()
+    optimizer.build(variables)
+    optimizer.apply([ops.ones(v.shape) for v in variables], variables)
+    restart(optimizer, variables, clock=True, groups=[1])
+    counts = [int(numpy(one.iterations)) for one in optimizer.optimizers]
+    assert counts == [1, 0]
+    moments = [numpy(v) for v in optimizer.optimizers[1].variables[2:]]
+    assert moments[0].shape == (2,) and not any(m.any() for m in moments)
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_the_clock_starts_anew_unless_a_schedule_counts_by_it(scheduled):
+    rate = 0.1
+    if scheduled:
+        rate = keras.optimizers.schedules.PolynomialDecay(0.1, 100)
+    variable = keras.Variable(np.ones(2, "float32"))
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build([variable])
+    for _ in range(3):
+        optimizer.apply([ops.ones(2)], [variable])
+    restart(optimizer, [variable], clock=True)
+    assert int(numpy(optimizer.iterations)) == (3 if scheduled else 0)
+    moments = [v for v in optimizer.variables if v.shape == (2,)]
+    assert len(moments) == 2 and not any(numpy(v).any() for v in moments)
