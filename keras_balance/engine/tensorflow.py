@@ -30,9 +30,10 @@ class Engine(BaseEngine):
         if tf.distribute.has_strategy():
             raise RuntimeError(
                 f"{type(self).__name__} chooses at each batch what to train, "
-                "which TensorFlow cannot do under a strategy. Received: "
-                f"{type(tf.distribute.get_strategy()).__name__}. Train on one "
-                "device, or on the jax backend with keras.distribution."
+                "which TensorFlow cannot do inside a step under a strategy. "
+                f"Received: {type(tf.distribute.get_strategy()).__name__}. "
+                "Compile with steps_per_execution=1, train on one device, or "
+                "on the jax backend with keras.distribution."
             )
         return tf.switch_case(tf.cast(index, "int32"), branches)
 

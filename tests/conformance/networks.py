@@ -55,10 +55,9 @@ def model(
     """A compiled model of a table's row, with weights from NumPy.
 
     An eager one spares the compiler, which takes most of a test's time, where
-    a test is not about compiled code. A branch that is chosen in the step is
-    compiled even so: JAX knows no other.
+    a test is not about compiled code.
     """
-    if eager and not (row.alternates and row.phases == 1):
+    if eager:
         compile_arguments = {"run_eagerly": True, **(compile_arguments or {})}
     network = kb.methods.create(
         row.slug,

@@ -30,11 +30,8 @@ def make(row, modalities=NAMES, frozen=()):
     )
     model.build({name: (None, *networks.SHAPES[name]) for name in modalities})
     networks.set_weights(model)
-    # On JAX a branch is chosen in compiled code alone.
-    eagerly = not (row.alternates and row.phases == 1)
     model.compile(
-        optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
-        run_eagerly=eagerly,
+        optimizer=keras.optimizers.SGD(0.05, momentum=0.9), run_eagerly=True
     )
     return model
 

@@ -88,7 +88,7 @@ def test_branches_are_refused_under_a_strategy(trained):
     for arrays in trained:
         assert (
             "AlternatingLearning chooses at each batch what to train, which "
-            "TensorFlow cannot do under a strategy. Received: "
-            "MirroredStrategy. Train on one device, or on the jax backend "
-            "with keras.distribution."
+            "TensorFlow cannot do inside a step under a strategy. Received: "
+            "MirroredStrategy. Compile with steps_per_execution=1, train on "
+            "one device, or on the jax backend with keras.distribution."
         ) in str(arrays["branches"])

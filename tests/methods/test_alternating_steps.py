@@ -155,3 +155,26 @@ def test_the_prediction_is_the_sum_of_the_logits():
     np.testing.assert_allclose(
         model.predict(x, verbose=0), total, rtol=1e-5, atol=1e-6
     )
+
+
+def test_turns_go_on_where_they_stopped():
+    """Steps taken one by one, a few at once, or by hand are the same."""
+    x, y = networks.data(rows=40)
+    found = []
+    ways = [{}, {"run_eagerly": True}]
+    if keras.config.backend() != "torch":  # Keras has one step a call there.
+        ways.append({"steps_per_execution": 2})
+    for arguments in ways:
+        model = networks.model(
+            table.Row("alternating"),
+            compile_arguments=arguments,
+        )
+        # Five batches: the second epoch begins with the other modality.
+        model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+        for start in range(0, 24, 8):
+            rows = slice(start, start + 8)
+            model.train_on_batch({k: v[rows] for k, v in x.items()}, y[rows])
+        assert int(keras.ops.convert_to_numpy(model.turn)) == 1
+        found.append(networks.weights(model))
+    for weights in found[1:]:
+        assert networks.difference(found[0], weights) < 1e-6

@@ -38,10 +38,7 @@ def modulating(request):
 
 
 def make(row, **arguments):
-    eager = {"run_eagerly": row.slug != "alternating"}
-    return networks.model(
-        row, modalities=NAMES, compile_arguments=eager, **arguments
-    )
+    return networks.model(row, modalities=NAMES, eager=True, **arguments)
 
 
 def step(model, x, y):
