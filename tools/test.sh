@@ -11,8 +11,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 # Folders whose tests run a backend: one pytest process each per backend.
-numeric=(benchmark conformance encoders engine fusions methods models
-    optimizers preprocessing)
+numeric=(conformance encoders engine fusions models optimizers preprocessing)
+# Folders that check each method's numbers, on the last backend alone: that a
+# method does the same on all is tests/parity.
+oracles=(methods benchmark)
 backends=(jax tensorflow torch)
 marks=()
 if [ "${1:-}" = "--fast" ]; then
@@ -36,10 +38,8 @@ export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
 
-folders=()
 ignored=()
-for folder in "${numeric[@]}"; do
-    [ ! -d "tests/$folder" ] || folders+=("tests/$folder")
+for folder in "${numeric[@]}" "${oracles[@]}" parity; do
     ignored+=("--ignore=tests/$folder")
 done
 
@@ -47,18 +47,16 @@ done
 # whose tests run one; "parity", which compares the backends; or "common",
 # everything else. Its exit status 5 is "no test was selected".
 suite() {
-    local part=$1 backend=$1 status=0 paths=("${folders[@]}")
+    local part=$1 backend=$1 status=0 paths=("${numeric[@]/#/tests/}")
     shift
     case $part in
-    parity | common)
-        backend=${backends[0]}
-        paths=(tests/parity)
+    "${backends[-1]}") paths+=("${oracles[@]/#/tests/}") ;;
+    parity) paths=(tests/parity) backend=${backends[0]} ;;
+    common)
+        paths=(tests "${ignored[@]}") backend=${backends[0]}
         unset XLA_FLAGS
         ;;
     esac
-    if [ "$part" = common ]; then
-        paths=(tests --ignore=tests/parity "${ignored[@]}")
-    fi
     KERAS_BACKEND=$backend python -m pytest "${marks[@]}" "${paths[@]}" "$@" \
         >"$logs/$part.log" 2>&1 || status=$?
     [ "$status" -ne 5 ] || status=0
@@ -69,7 +67,7 @@ suite() {
 
 # The longest first, as many at a time as there are cores.
 parts=("${backends[@]}" common parity)
-cores=$(nproc)
+cores=$(env -u OMP_NUM_THREADS nproc)
 for part in "${parts[@]}"; do
     while [ "$(jobs -rp | wc -l)" -ge "$cores" ]; do
         wait -n

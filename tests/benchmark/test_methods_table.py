@@ -36,20 +36,54 @@ def test_every_method_has_four_trials(tools, name):
         assert named <= parameters(slug), slug
 
 
-# Forward and backward passes of single encoders per training sample.
-COUNTED = {
-    "joint": (2.0, 2.0),
-    "mlb": (2.0, 2.0),
+# Forward and backward passes of single encoders per training sample, in each
+# epoch: the least that an algorithm can do with.
+JOINT = (2.0, 2.0)
+COUNTED = [
+    ("joint", {}, [JOINT] * 2),
+    ("mlb", {}, [JOINT] * 2),
     # The extra pass, and a row of zeros per batch of eight.
-    "agm": (4.25, 4.25),
-}
+    ("agm", {}, [(4.25, 4.25)] * 2),
+    ("ume", {}, [JOINT] * 2),
+    ("dgl", {}, [JOINT] * 2),
+    ("mla", {}, [JOINT] * 2),
+    ("aug", {}, [JOINT] * 2),
+    ("arl", {}, [JOINT] * 2),
+    ("mcr", {}, [JOINT] * 2),
+    ("inforeg", {}, [JOINT] * 2),
+    ("alternating", {}, [(1.0, 1.0)] * 2),
+    # Stage and rectification of the first modality, then of the second, for
+    # which the first is run, too.
+    (
+        "reconboost",
+        {"stage_epochs": 1, "rectify_epochs": 1},
+        [(1.0, 1.0), (1.0, 1.0), (2.0, 1.0), JOINT],
+    ),
+    # From the second stage on, the features of the stage before are read.
+    ("igm", {"stage_epochs": 2, "sam": False}, [(1.0, 1.0)] * 2 + [(2.0, 1.0)]),
+    ("igm", {"stage_epochs": 2}, [JOINT] * 2 + [(3.0, 2.0)]),
+    ("sam", {}, [(4.0, 4.0)] * 2),
+    ("mmpareto", {}, [(2.0, 4.0)] * 2),
+    ("umt", {"teacher_epochs": 1}, [JOINT, (4.0, 2.0)]),
+    ("g2d", {"teacher_epochs": 1}, [JOINT, (4.0, 2.0)]),
+    ("smv", {"warmup_epochs": 1}, [JOINT, (4.0, 2.0)]),
+    (
+        "smv",
+        {"warmup_epochs": 1, "level": "modality", "part": 0.25},
+        [JOINT, (2.5, 2.0)],
+    ),
+]
 
 
-@pytest.mark.parametrize("slug", COUNTED)
-def test_passes_are_those_of_the_algorithm(tools, slug):
+@pytest.mark.parametrize(
+    "slug,arguments,expected",
+    COUNTED,
+    ids=[f"{slug}-{len(arguments)}" for slug, arguments, _ in COUNTED],
+)
+def test_passes_are_those_of_the_algorithm(tools, slug, arguments, expected):
     _, passes = tools
-    found = passes.per_epoch(slug, {}, count=2, epochs=2)
-    np.testing.assert_allclose(found, [COUNTED[slug]] * 2)
+    found = passes.per_epoch(slug, arguments, 2, len(expected))
+    np.testing.assert_allclose(found, expected)
 
 
 def test_budget_gives_cheaper_epochs_more_of_them(tools):

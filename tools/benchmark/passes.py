@@ -1,8 +1,7 @@
 """How often a method runs the encoders, counted and not declared.
 
 The method trains for a few tiny epochs with encoders that count the rows that
-pass them forward and backward, eagerly: every step runs Python. Where a step
-chooses a branch on the device, JAX traces all branches and this counts them.
+pass them forward and backward, eagerly: every step runs Python.
 """
 
 import keras
