@@ -25,7 +25,7 @@ def tools():
     return methods, passes
 
 
-@pytest.mark.parametrize("name", ["avdigits", "mosi"])
+@pytest.mark.parametrize("name", ["avdigits", "mosi", "mfeat"])
 def test_every_method_has_four_trials(tools, name):
     methods, _ = tools
     for slug in kb.methods.names():

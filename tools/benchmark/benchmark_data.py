@@ -12,7 +12,7 @@ def write_arrays(name, data_dir, path):
     """Reads a data set once.
 
     Args:
-        name: "avdigits" or "mosi".
+        name: "avdigits", "mosi" or "mfeat".
         data_dir: `pathlib.Path`, the folder that holds it.
         path: where the file goes; left alone where it exists.
 
@@ -21,7 +21,8 @@ def write_arrays(name, data_dir, path):
     """
     if path.is_file():
         return
-    arrays = {"avdigits": avdigits, "mosi": mosi}[name](data_dir, path.parent)
+    make = {"avdigits": avdigits, "mosi": mosi, "mfeat": mfeat}[name]
+    arrays = make(data_dir, path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part, open(part, "wb") as file:
         np.savez(file, **arrays)
@@ -101,7 +102,39 @@ def mosi(data_dir, cache):
         arrays[f"{part}/y"] = source["label"][rows[part]].astype("int32")
         for name in ("text", "audio", "video"):
             train = loaded[0][name][~held]
-            values = source[name][rows[part]] - train.mean(0)
-            values = values / (train.std(0) + 1e-6)
-            arrays[f"{part}/x/{name}"] = values.astype("float32")
+            values = standardised(source[name][rows[part]], train)
+            arrays[f"{part}/x/{name}"] = values
     return arrays
+
+
+def mfeat(data_dir, cache):
+    """Six descriptions of written digits, UCI Multiple Features, standardised.
+
+    The parts are rows of all classes alike, by the last digit of the row
+    number: 0 to 3, 4, and 5 to 6. Rows 7 to 9 are not used.
+    """
+    del cache
+    arrays = {}
+    for name in ("fac", "fou", "kar", "mor", "pix", "zer"):
+        file = data_dir / "mfeat" / f"mfeat-{name}.csv.gz"
+        if not file.is_file():
+            raise UsageError(f"Expected {file}. Received: no such file")
+        table = np.loadtxt(file, delimiter=",", skiprows=1)
+        digit = table[:, 0].astype("int32") % 10
+        rows = {
+            "train": digit < 4,
+            "validation": digit == 4,
+            "test": (digit == 5) | (digit == 6),
+        }
+        train = table[rows["train"], 1:-1]
+        for part in PARTS:
+            own = table[rows[part]]
+            arrays[f"{part}/x/{name}"] = standardised(own[:, 1:-1], train)
+            arrays[f"{part}/y"] = own[:, -1].astype("int32")
+    return arrays
+
+
+def standardised(values, train):
+    """Values in the units of the training rows' spread, float32."""
+    scaled = (values - train.mean(0)) / (train.std(0) + 1e-6)
+    return scaled.astype("float32")

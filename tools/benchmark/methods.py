@@ -2,12 +2,12 @@
 
     python tools/benchmark/methods.py --data-dir DATA --out OUT
 
-Trains every method on avdigits (two modalities) and on CMU-MOSI features
-(three), on CPU cores. A method has as many epochs as its encoders' forward and
-backward passes allow within joint training's budget. Its hyper-parameters are
-the best of four trials by validation accuracy, on seed 0; then it is trained
-with three seeds. Every run is a file in OUT, so that an interrupted table
-goes on, and `--table` prints what there is.
+Trains every method on avdigits (two modalities), on CMU-MOSI features (three)
+and on UCI Multiple Features (six), on CPU cores. A method has as many epochs as
+its encoders' forward and backward passes allow within joint training's budget.
+Its hyper-parameters are the best of four trials by validation accuracy, on seed
+0; then it is trained with three seeds. Every run is a file in OUT, so that an
+interrupted table goes on, and `--table` prints what there is.
 """
 
 import itertools
@@ -25,8 +25,8 @@ from keras_balance import methods
 from keras_balance.runs.folder import replacing
 
 HERE = pathlib.Path(__file__).parent
-DATA = ("avdigits", "mosi")
-JOINT_EPOCHS = {"avdigits": 8, "mosi": 10}
+DATA = ("avdigits", "mosi", "mfeat")
+JOINT_EPOCHS = {"avdigits": 8, "mosi": 10, "mfeat": 10}
 BATCH = 64
 SEEDS = (0, 1, 2)
 MOST_EPOCHS = 4
