@@ -262,17 +262,15 @@ ROWS = (
 FIRST = tuple({row.slug: row for row in reversed(ROWS)}.values())[::-1]
 
 # Torch needs no compiler and takes every row for every test. The others take
-# one of each method for what is compiled or saved, and a few unlike methods for
-# the rest: compiling takes most of the time of their tests. That every method
-# does the same on the three backends, compiled, is tests/parity.
+# one of each method where tracing is at stake, and a few unlike methods for the
+# rest: compiling takes most of the time of their tests. That every method does
+# the same on the three backends, compiled, is tests/parity.
 QUICK = keras.config.backend() == "torch"
 UNLIKE = (
     "ogm-ge",
-    "mlb",
     "alternating",
     "agm",
     "functional-entropy",
-    "mmpareto",
     "mla",
     "umt",
 )

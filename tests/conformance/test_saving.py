@@ -7,11 +7,6 @@ import pytest
 import table
 
 
-@pytest.fixture(params=table.EACH, ids=lambda row: row.id)
-def each(request):
-    return request.param
-
-
 @pytest.fixture(params=table.SOME, ids=lambda row: row.id)
 def row(request):
     return request.param
@@ -30,8 +25,8 @@ def fit(model, epochs, initial_epoch=0):
     ).history
 
 
-def test_saved_and_loaded_goes_on_as_uninterrupted(each, tmp_path):
-    assert_goes_on(networks.reused(each, eager=True), tmp_path)
+def test_saved_and_loaded_goes_on_as_uninterrupted(row, tmp_path):
+    assert_goes_on(networks.reused(row, eager=True), tmp_path)
 
 
 @pytest.mark.parametrize("row", table.SOME, ids=lambda row: row.id)

@@ -30,7 +30,7 @@ def cases():
             yield pytest.param(
                 slug, {**arguments, **extra}, id=f"{slug}-{fusion}"
             )
-    for row in table.EACH:
+    for row in table.SOME:
         yield pytest.param(row.slug, row.arguments, id=row.id)
 
 
