@@ -97,7 +97,8 @@ def test_num_classes(bad):
             "alternating",
             {"fusion": "concat"},
             "needs a fusion in which no two modalities share a parameter, "
-            "fusion='sum'. Received: Concat",
+            "fusion='sum', or one head for all, fusion='shared'. Received: "
+            "Concat",
         ),
         (
             "unimodal",
