@@ -26,6 +26,7 @@ class Method:
         cost: forward (F) and backward (B) passes of all encoders in a step.
         needs: what it asks for beyond encoders and labels.
         defaults: arguments that the slug presets.
+        code_defaults: those that it presets otherwise for `variant="code"`.
     """
 
     slug: str
@@ -37,6 +38,12 @@ class Method:
     paper: str = ""
     needs: str = ""
     defaults: dict = field(default_factory=dict)
+    code_defaults: dict = field(default_factory=dict)
+
+    def presets(self, variant="paper"):
+        """The arguments that the slug presets in a variant."""
+        own = self.code_defaults if variant == "code" else {}
+        return {**self.defaults, **own}
 
 
 def _read():
@@ -82,7 +89,8 @@ def create(slug, **kwargs):
     """
     method = get(slug)
     module = importlib.import_module(f"keras_balance.methods.{method.module}")
-    return getattr(module, method.class_name)(**{**method.defaults, **kwargs})
+    presets = method.presets(kwargs.get("variant", "paper"))
+    return getattr(module, method.class_name)(**{**presets, **kwargs})
 
 
 def classes():

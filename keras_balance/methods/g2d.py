@@ -27,7 +27,6 @@ Values: lambda = gamma = T = 1, 150 epochs of 300, SGD 1e-3, a tenth of it after
 200 epochs, batches of 16.
 """
 
-import warnings
 from typing import Any
 from typing import NamedTuple
 
@@ -36,11 +35,14 @@ from keras import ops
 
 from keras_balance.methods.unimodal_teacher import STUDENTS
 from keras_balance.methods.unimodal_teacher import UniModalTeacher
+from keras_balance.methods.unimodal_teacher import deserialized
+from keras_balance.methods.unimodal_teacher import serialized
 from keras_balance.models import scores
 from keras_balance.models.arguments import check_count
 from keras_balance.models.arguments import check_number
 from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import Update
+from keras_balance.models.convolution_kernels import TouchesKernels
 
 # By how much mean scores must differ.
 TOLERANCE = 1e-6
@@ -90,7 +92,7 @@ def priorities(totals, weight, learners=None):
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class G2D(UniModalTeacher):
+class G2D(TouchesKernels, UniModalTeacher):
     """Distils unimodal teachers, and lets the weaker modality learn first.
 
     Two forward passes and one backward pass a step. Without `teachers`, `fit`
@@ -169,22 +171,6 @@ class G2D(UniModalTeacher):
         # Epochs of the students so far.
         self.studied = self.add_state("studied", dtype="int32")
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        for name in self.modalities:
-            variables = self.encoders[name].trainable_variables
-            if variables and not any(self.touches(v) for v in variables):
-                warnings.warn(
-                    "variant='code' touches kernels of rank 4 alone, and the "
-                    f"encoder of '{name}' has none: it is never held back. "
-                    "Use variant='paper'.",
-                    stacklevel=2,
-                )
-
-    def touches(self, variable):
-        """Whether this variable of an encoder may be held back."""
-        return self.variant == "paper" or len(variable.shape) == 4
-
     def on_epoch_end(self, epoch, data, logs):
         super().on_epoch_end(epoch, data, logs)
         if self.phase == STUDENTS:
@@ -257,27 +243,18 @@ class G2D(UniModalTeacher):
         return learns
 
     def get_config(self):
-        heads = None
-        if self.teachers_given:
-            serialize = keras.saving.serialize_keras_object
-            heads = {k: serialize(v) for k, v in self.teacher_heads.items()}
+        given = self.teacher_heads if self.teachers_given else None
         return {
             **super().get_config(),
             "logit_scaling": self.logit_scaling,
             "temperature": self.temperature,
             "priority_epochs": self.priority_epochs,
-            "teacher_heads": heads,
+            "teacher_heads": serialized(given),
             "variant": self.variant,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        if config.get("teacher_heads") is not None:
-            config["teacher_heads"] = {
-                name: keras.saving.deserialize_keras_object(
-                    layer, custom_objects=custom_objects
-                )
-                for name, layer in config["teacher_heads"].items()
-            }
+        heads = deserialized(config.get("teacher_heads"), custom_objects)
+        config = {**config, "teacher_heads": heads}
         return super().from_config(config, custom_objects=custom_objects)

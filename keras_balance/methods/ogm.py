@@ -39,8 +39,6 @@ rho^other = s^other / s^m; with more than two modalities, our extension, the
 mean of s^j / s^m over the others.
 """
 
-import warnings
-
 import keras
 from keras import ops
 
@@ -48,6 +46,7 @@ from keras_balance.models.arguments import check_choice
 from keras_balance.models.arguments import check_number
 from keras_balance.models.arguments import check_variant
 from keras_balance.models.arguments import check_window
+from keras_balance.models.convolution_kernels import TouchesKernels
 from keras_balance.models.modulated import ModulatedModel
 from keras_balance.optimizers.gradient_noise import tensor_noise
 
@@ -113,7 +112,7 @@ def boost_coefficients(scores, alpha=None, variant="paper"):
     return ops.where(weak, boost, 1.0)
 
 
-class _Modulation(ModulatedModel):
+class _Modulation(TouchesKernels, ModulatedModel):
     """The arguments and the window that OGM, GE and OGM-GE share.
 
     Args:
@@ -158,22 +157,6 @@ class _Modulation(ModulatedModel):
         self.seed = seed
         if self.adds_noise:
             self.seed_generator = keras.random.SeedGenerator(seed)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        for name in self.modalities:
-            variables = self.encoders[name].trainable_variables
-            if variables and not any(self.touches(v) for v in variables):
-                warnings.warn(
-                    "variant='code' touches kernels of rank 4 alone, and the "
-                    f"encoder of '{name}' has none: it is never modulated. "
-                    "Use variant='paper'.",
-                    stacklevel=2,
-                )
-
-    def touches(self, variable):
-        """Whether the method touches this variable of an encoder."""
-        return self.variant == "paper" or len(variable.shape) == 4
 
     def active(self):
         return self.in_epochs(self.window)

@@ -79,6 +79,25 @@ def check_teachers(teachers, encoders):
         )
 
 
+def serialized(layers):
+    """A dict of layers, or None, as a configuration holds it."""
+    if layers is None:
+        return None
+    serialize = keras.saving.serialize_keras_object
+    return {name: serialize(layer) for name, layer in layers.items()}
+
+
+def deserialized(config, custom_objects=None):
+    """What `serialized` was given."""
+    if config is None:
+        return None
+    deserialize = keras.saving.deserialize_keras_object
+    return {
+        name: deserialize(layer, custom_objects=custom_objects)
+        for name, layer in config.items()
+    }
+
+
 @keras.saving.register_keras_serializable("keras_balance")
 class UniModalTeacher(BalancedModel):
     """Joint training in which features are held to those of teachers.
@@ -312,28 +331,19 @@ class UniModalTeacher(BalancedModel):
         return super().head_loss(outputs, batch)
 
     def get_config(self):
-        teachers = None
-        if self.teachers_given:
-            serialize = keras.saving.serialize_keras_object
-            teachers = {k: serialize(v) for k, v in self.teachers.items()}
+        given = self.teachers if self.teachers_given else None
         return {
             **super().get_config(),
             "scaling": self.scaling,
-            "teachers": teachers,
+            "teachers": serialized(given),
             "teacher_epochs": self.teacher_epochs,
             "normalize": self.normalize,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        if config.get("teachers") is not None:
-            config["teachers"] = {
-                name: keras.saving.deserialize_keras_object(
-                    layer, custom_objects=custom_objects
-                )
-                for name, layer in config["teachers"].items()
-            }
+        teachers = deserialized(config.get("teachers"), custom_objects)
+        config = {**config, "teachers": teachers}
         return super().from_config(config, custom_objects=custom_objects)
 
 

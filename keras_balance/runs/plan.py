@@ -109,7 +109,7 @@ def resolve(recipe, method, variant, demo, pairs, epochs=None):
     known = {field.name for field in dataclasses.fields(recipe.Config)}
     presets = {
         name: value
-        for name, value in methods.get(method).defaults.items()
+        for name, value in methods.get(method).presets(variant).items()
         if name in known
     }
     values = {**recipe.VARIANTS[variant], **shortened, **presets, **typed}

@@ -104,3 +104,19 @@ def test_modality():
         checks.check_modality(info, "adio", ["unimodal"])
     with pytest.raises(UsageError, match="unimodal alone"):
         checks.check_modality(info, "audio", ["unimodal", "joint"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Fused(RunConfig):
+    fusion: str = setting("concat", "")
+
+
+@pytest.mark.parametrize(
+    "variant,fusion", [("paper", "sum"), ("code", "shared")]
+)
+def test_a_slug_presets_by_variant(variant, fusion):
+    recipe = types.SimpleNamespace(
+        Config=Fused, VARIANTS={"paper": {}, "code": {}}, DEMO={}
+    )
+    config, _, _ = plans.resolve(recipe, "reconboost", variant, False, [])
+    assert config.fusion == fusion
