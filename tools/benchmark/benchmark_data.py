@@ -135,6 +135,10 @@ def mfeat(data_dir, cache):
 
 
 def standardised(values, train):
-    """Values in the units of the training rows' spread, float32."""
+    """Values in the units of the training rows' spread, float32, within 5.
+
+    Some features are nearly constant in training: one other value would be
+    hundreds of spreads away, and its gradient with it.
+    """
     scaled = (values - train.mean(0)) / (train.std(0) + 1e-6)
-    return scaled.astype("float32")
+    return scaled.clip(-5.0, 5.0).astype("float32")

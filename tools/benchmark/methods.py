@@ -6,8 +6,9 @@ Trains every method on avdigits (two modalities), on CMU-MOSI features (three)
 and on UCI Multiple Features (six), on CPU cores. A method has as many epochs as
 its encoders' forward and backward passes allow within joint training's budget.
 Its hyper-parameters are the best of four trials by validation accuracy, on seed
-0; then it is trained with three seeds. Every run is a file in OUT, so that an
-interrupted table goes on, and `--table` prints what there is.
+0; then it is trained with three seeds, and with the same hyper-parameters as
+its authors' code does it, where that differs. Every run is a file in OUT, so
+that an interrupted table goes on, and `--table` prints what there is.
 """
 
 import itertools
@@ -26,10 +27,11 @@ from keras_balance.runs.folder import replacing
 
 HERE = pathlib.Path(__file__).parent
 DATA = ("avdigits", "mosi", "mfeat")
-JOINT_EPOCHS = {"avdigits": 8, "mosi": 10, "mfeat": 10}
-BATCH = 64
+JOINT_EPOCHS = {"avdigits": 12, "mosi": 10, "mfeat": 10}
+BATCH = {"avdigits": 32, "mosi": 64, "mfeat": 64}
 SEEDS = (0, 1, 2)
 MOST_EPOCHS = 4
+CODE = "code"
 
 
 @click.command(help=__doc__.split("\n\n")[0])
@@ -89,7 +91,8 @@ def trials(name, slug):
 
 
 def run_path(out, name, slug, trial, seed):
-    return out / "runs" / name / slug / f"trial{trial}-seed{seed}.json"
+    """The file of a run; `trial` is an index, or `CODE`."""
+    return out / "runs" / name / slug / f"{trial}-seed{seed}.json"
 
 
 def read(path):
@@ -121,9 +124,10 @@ def rows(out, name, slugs):
         trial = best_trial(out, name, slug)
         if trial is None:
             continue
-        results = [read(run_path(out, name, slug, trial, s)) for s in SEEDS]
-        if None not in results:
-            table[slug] = results
+        for title, kind in ((slug, trial), (f"{slug}, {CODE}", CODE)):
+            results = [read(run_path(out, name, slug, kind, s)) for s in SEEDS]
+            if None not in results:
+                table[title] = results
     return table
 
 

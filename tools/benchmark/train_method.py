@@ -6,6 +6,7 @@ Started by methods.py, one process for each method and data set.
 """
 
 import functools
+import inspect
 import json
 import pathlib
 import sys
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 from benchmark_data import read_arrays
 from methods import BATCH
+from methods import CODE
 from methods import JOINT_EPOCHS
 from methods import MOST_EPOCHS
 from methods import SEEDS
@@ -50,6 +52,20 @@ def main(name, slug, out):
     best = best_trial(out, name, slug)
     for seed in SEEDS[1:]:
         ensure(out, name, slug, parts, best, choices[best], seed)
+    if takes_variant(slug):
+        chosen = {**choices[best], "variant": "code"}
+        for seed in SEEDS:
+            ensure(out, name, slug, parts, CODE, chosen, seed)
+
+
+def takes_variant(slug):
+    """Whether the authors' code differs from their paper."""
+    model = getattr(kb, kb.methods.get(slug).class_name)
+    return any(
+        "variant" in inspect.signature(kind.__init__).parameters
+        for kind in model.__mro__
+        if kind.__module__.startswith("keras_balance")
+    )
 
 
 def ensure(out, name, slug, parts, index, chosen, seed):
@@ -76,7 +92,7 @@ def train(name, slug, parts, chosen, seed):
     epochs, passes = affordable(
         name, slug, json.dumps(arguments), len(modalities)
     )
-    model, seconds = fit(slug, parts, chosen, seed, epochs, arguments)
+    model, seconds = fit(name, slug, parts, chosen, seed, epochs, arguments)
     found = kb.evaluation.outputs(model, parts["test"], 256)
     held = kb.evaluation.outputs(model, parts["validation"], 256)
     own = {
@@ -121,7 +137,13 @@ def train_each_alone(name, parts, chosen, seed):
     results, seconds = {}, 0.0
     for modality in parts["train"][0]:
         model, one = fit(
-            "unimodal", parts, chosen, seed, epochs, {"modality": modality}
+            name,
+            "unimodal",
+            parts,
+            chosen,
+            seed,
+            epochs,
+            {"modality": modality},
         )
         found = kb.evaluation.outputs(model, parts["test"], 256)
         held = kb.evaluation.outputs(model, parts["validation"], 256)
@@ -147,7 +169,7 @@ def train_each_alone(name, parts, chosen, seed):
     }
 
 
-def fit(slug, parts, chosen, seed, epochs, arguments):
+def fit(name, slug, parts, chosen, seed, epochs, arguments):
     """The trained model and its CPU seconds an epoch."""
     x, y = parts["train"]
     keras.utils.set_random_seed(seed)
@@ -167,7 +189,7 @@ def fit(slug, parts, chosen, seed, epochs, arguments):
     model.fit(
         x,
         y,
-        batch_size=BATCH,
+        batch_size=BATCH[name],
         epochs=epochs,
         validation_data=parts["validation"] if model.needs_validation else None,
         verbose=0,
