@@ -43,7 +43,7 @@ def read_arrays(path):
 
 
 def avdigits(data_dir, cache):
-    """Spoken and written digits: a small spectrogram and the image."""
+    """Spoken and written digits: spectrogram 16 x 21, image 14 x 14."""
     import keras
 
     from keras_balance import preprocessing
@@ -60,9 +60,9 @@ def avdigits(data_dir, cache):
         image = np.asarray(prepared.arrays["visual"][rows])
         audio = keras.ops.convert_to_numpy(spectrogram(wave))
         audio = np.squeeze(audio)
-        arrays[f"{part}/x/audio"] = _pooled(audio)[:, None]
         scaled = image.astype("float32") / 255.0
-        arrays[f"{part}/x/visual"] = scaled[:, None]
+        arrays[f"{part}/x/audio"] = _pooled(audio, 8, 3)[:, None]
+        arrays[f"{part}/x/visual"] = _pooled(scaled, 2, 2)[:, None]
         arrays[f"{part}/y"] = prepared.labels[rows]
     mean, std = (
         f(arrays["train/x/audio"]).astype("float32") for f in (np.mean, np.std)
@@ -72,12 +72,12 @@ def avdigits(data_dir, cache):
     return arrays
 
 
-def _pooled(spectra):
-    """Means of blocks of 4 frequencies and 3 instants: `(rows, 32, 21)`."""
-    rows, height, width = spectra.shape
-    height, width = height // 4, width // 3
-    cut = spectra[:, : 4 * height, : 3 * width]
-    return cut.reshape(rows, height, 4, width, 3).mean((2, 4))
+def _pooled(pictures, high, wide):
+    """Means of blocks: `(rows, height // high, width // wide)`."""
+    rows, height, width = pictures.shape
+    height, width = height // high, width // wide
+    cut = pictures[:, : high * height, : wide * width]
+    return cut.reshape(rows, height, high, width, wide).mean((2, 4))
 
 
 def mosi(data_dir, cache):

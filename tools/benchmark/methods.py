@@ -27,7 +27,7 @@ from keras_balance.runs.folder import replacing
 
 HERE = pathlib.Path(__file__).parent
 DATA = ("avdigits", "mosi", "mfeat")
-JOINT_EPOCHS = {"avdigits": 12, "mosi": 10, "mfeat": 10}
+JOINT_EPOCHS = {"avdigits": 8, "mosi": 10, "mfeat": 10}
 BATCH = {"avdigits": 32, "mosi": 64, "mfeat": 64}
 SEEDS = (0, 1, 2)
 MOST_EPOCHS = 4
