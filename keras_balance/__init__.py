@@ -46,6 +46,8 @@ _SAVED = (
     "fusions.symmetric_film",
     "fusions.symmetric_gated",
     "fusions.transformer",
+    "metrics.keras_calibration",
+    "metrics.keras_macro_f1",
     "optimizers.coupled_weight_decay",
     "optimizers.gradient_noise",
     "optimizers.per_modality",

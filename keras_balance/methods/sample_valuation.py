@@ -49,6 +49,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_balance import metrics
 from keras_balance.models.arguments import check_choice
 from keras_balance.models.arguments import check_count
 from keras_balance.models.arguments import check_number
@@ -93,20 +94,12 @@ def benefits(right, present, variant="paper"):
 
 def shapley(values):
     """phi_m, `(rows, M)`, from v(S) of all non-empty subsets."""
-    values = np.concatenate([np.zeros((len(values), 1)), values], axis=1)
-    count = int(math.log2(values.shape[1]))
-    members = np.concatenate([np.zeros((1, count), bool), coalitions(count)])
-    sizes = members.sum(1)
-    phi = np.zeros((len(values), count))
-    for m in range(count):
-        without = np.flatnonzero(~members[:, m])
-        weights = [
-            math.factorial(s) * math.factorial(count - s - 1)
-            for s in sizes[without]
-        ]
-        gained = values[:, without + 2**m] - values[:, without]
-        phi[:, m] = gained @ weights / math.factorial(count)
-    return phi
+    members = coalitions(int(math.log2(values.shape[1] + 1)))
+    by_subset = {(): np.zeros(len(values))}
+    for subset, value in zip(members, values.T, strict=True):
+        by_subset[tuple(np.flatnonzero(subset))] = value
+    phi = metrics.shapley(by_subset, range(members.shape[1]))
+    return np.stack(list(phi.values()), axis=1)
 
 
 def copies(phi):

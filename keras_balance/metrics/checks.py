@@ -55,3 +55,49 @@ def check_labels_and_scores(labels, scores):
             f"({outside.size} such labels)"
         )
     return labels.astype("int64"), scores
+
+
+def check_labels_and_probabilities(labels, probabilities):
+    """`check_labels_and_scores`, and that each row is a distribution.
+
+    Rows may miss the sum of 1 by 0.01, the rounding of half precision.
+
+    Raises:
+        ValueError: for what `check_labels_and_scores` refuses, and if a row
+            has a value outside [0, 1] or does not sum to 1.
+    """
+    labels, probabilities = check_labels_and_scores(labels, probabilities)
+    negative = (probabilities < 0).any(axis=1)
+    wrong = np.flatnonzero(negative | (abs(probabilities.sum(1) - 1) > 0.01))
+    if wrong.size:
+        raise ValueError(
+            "Expected `probabilities` of 0 or more, each row summing to 1; "
+            "`softmax` makes them of logits. Received: probabilities"
+            f"[{wrong[0]}]={probabilities[wrong[0]].tolist()} "
+            f"({wrong.size} such rows)"
+        )
+    return labels, probabilities
+
+
+def check_unimodal(labels, unimodal):
+    """Returns `unimodal` as a dict of float64 arrays of one shape.
+
+    Raises:
+        ValueError: without a modality, for what `check_labels_and_scores`
+            refuses, and if the numbers of classes differ.
+    """
+    if not unimodal:
+        raise ValueError(
+            "Expected scores of one modality or more. Received: unimodal={}"
+        )
+    checked = {
+        name: check_labels_and_scores(labels, own)[1]
+        for name, own in unimodal.items()
+    }
+    shapes = {name: own.shape for name, own in checked.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(
+            "Expected scores of as many classes for every modality. "
+            f"Received: shapes={shapes}"
+        )
+    return checked

@@ -5,7 +5,7 @@ import numpy as np
 from keras_balance.metrics.checks import check_labels_and_scores
 
 
-def mean_average_precision(labels, scores):
+def mean_average_precision(labels, scores, average="macro"):
     """Mean over classes of the one-vs-rest average precision.
 
     Average precision is the non-interpolated sum over distinct thresholds
@@ -22,15 +22,26 @@ def mean_average_precision(labels, scores):
     Args:
         labels: integers of shape `(samples,)`.
         scores: probabilities of shape `(samples, classes)`.
+        average: `"macro"`, or `"micro"` for the average precision of all
+            (sample, class) pairs in one ranking, scikit-learn's option.
 
     Returns:
         A float in (0, 1].
 
     Raises:
         ValueError: if an array is empty, shapes disagree, a label is out of
-            range or a score is not finite.
+            range, a score is not finite, or for another `average`.
     """
+    if average not in ("macro", "micro"):
+        raise ValueError(
+            "Expected `average` to be 'macro' or 'micro'. "
+            f"Received: average={average!r}"
+        )
     labels, scores = check_labels_and_scores(labels, scores)
+    if average == "micro":
+        relevant = labels[:, None] == np.arange(scores.shape[1])
+        pairs = relevant.reshape(-1, 1), scores.reshape(-1, 1)
+        return float(_average_precision(*pairs)[0])
     present = np.unique(labels)
     relevant = labels[:, None] == present
     return float(_average_precision(relevant, scores[:, present]).mean())
