@@ -21,7 +21,7 @@ def run_children(found, options, screen):
     failed = 0
     for number, plan in enumerate(found, 1):
         screen.line(f"run {number}/{len(found)}: {plan.folder().path.name}")
-        code = subprocess.call(_command_line(plan, options))
+        code = subprocess.call(command_line(plan, options))
         if code in (2, 130) or code < 0:
             raise click.exceptions.Exit(code if code > 0 else 1)
         failed = failed or code
@@ -29,7 +29,14 @@ def run_children(found, options, screen):
         raise click.exceptions.Exit(failed)
 
 
-def _command_line(plan, options):
+def command_line(plan, options):
+    """The words that run one plan in a process of its own.
+
+    Args:
+        plan: `Plan`.
+        options: dict with `data_dir`, `cache_dir`, `epochs`, `demo`, `resume`
+            and `pairs`, as the command `recipe` has them.
+    """
     line = [sys.executable, "-m", "keras_balance.cli", "recipe", plan.recipe]
     line += ["--method", plan.method, "--seed", str(plan.seed)]
     line += ["--variant", plan.variant, "--backend", plan.backend]

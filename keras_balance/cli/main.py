@@ -13,7 +13,16 @@ import click
 from keras_balance.errors import UsageError
 from keras_balance.runs.config import unknown
 
-COMMANDS = ("recipe", "recipes", "data", "methods", "doctor")
+COMMANDS = (
+    "recipe",
+    "compare",
+    "evaluate",
+    "sweep",
+    "recipes",
+    "data",
+    "methods",
+    "doctor",
+)
 
 
 class LazyGroup(click.Group):
@@ -49,11 +58,12 @@ def main(arguments=None):
 def run(arguments=None):
     """Run the command line; returns the exit code."""
     try:
-        cli.main(arguments, prog_name="keras-balance", standalone_mode=False)
+        # Without standalone mode Click returns the code of an `Exit`.
+        code = cli.main(
+            arguments, prog_name="keras-balance", standalone_mode=False
+        )
     except UsageError as error:
         return _fail(error.message, error.hint, 2)
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -63,7 +73,7 @@ def run(arguments=None):
         return 1
     except Exception as error:
         return _fail(_describe(error), None, 1)
-    return 0
+    return code or 0
 
 
 def _describe(error):

@@ -9,6 +9,7 @@ import click
 
 from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
+from keras_balance.errors import UsageError
 from keras_balance.runs import backend as backends
 from keras_balance.runs import checks
 from keras_balance.runs import plan as plans
@@ -16,6 +17,7 @@ from keras_balance.runs import recipe as recipes
 from keras_balance.runs.config import type_name
 
 VARIANTS = ("paper", "code")
+REPEATED = "runs-repeated"
 
 
 class RecipeGroup(click.Group):
@@ -28,9 +30,49 @@ class RecipeGroup(click.Group):
         return _command(name, recipes.load(name))
 
 
-@click.group("recipe", cls=RecipeGroup)
-def command():
-    """Train and evaluate a paper's experiment; write its report."""
+@click.group("recipe", cls=RecipeGroup, invoke_without_command=True)
+@click.option("--from", "run", help="Repeat the run of this folder.")
+@click.option("--out", help=f"With --from: where to [{REPEATED}].")
+@click.option("--data-dir", help="With --from: the data are here now.")
+@click.option("--backend", help="With --from: another backend.")
+@click.option("--resume", is_flag=True, help="With --from: continue.")
+@click.option("--json", "as_json", is_flag=True, help="With --from: as JSON.")
+@click.pass_context
+def command(context, run, **options):
+    """Train and evaluate a paper's experiment; write its report.
+
+    \b
+    keras-balance recipe NAME --help    a recipe's own options and fields
+    keras-balance recipe --from RUN     a run again, from its folder alone
+    """
+    if run is None and context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    if run is None:
+        _refuse_options(context, options)
+        return
+    if context.invoked_subcommand is not None:
+        raise UsageError(
+            "Expected a recipe or --from RUN. Received: --from "
+            f"{run} {context.invoked_subcommand}",
+            f"keras-balance recipe --from {run}",
+        )
+    # It reads the run's files, with NumPy; listings do without.
+    from keras_balance.cli.repeat import repeat
+
+    repeat(run, options.pop("out") or REPEATED, **options)
+
+
+def _refuse_options(context, options):
+    """Options before a recipe's name would be ignored: say so."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        option = "--" + given[0].removeprefix("as_").replace("_", "-")
+        name = context.invoked_subcommand or "NAME"
+        raise UsageError(
+            f"Expected {option} after the recipe's name, or with --from. "
+            f"Received: {option} before it",
+            f"keras-balance recipe {name} {option} ...",
+        )
 
 
 def _command(name, recipe):
@@ -224,4 +266,4 @@ def _run_each(found, options, screen):
         plan.folder().check(plan.document(), options["resume"])
     run_children(found, options, screen)
     folders = [plan.folder().path for plan in found]
-    results.show_comparison(folders, options["as_json"])
+    results.show_comparison(folders, options["as_json"], folders[0].parent)

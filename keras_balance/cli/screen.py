@@ -16,6 +16,8 @@ class Screen:
         self.console = rich.console.Console(stderr=True, highlight=False)
         self._bar = None
         self._task = None
+        self._live = None
+        self._table = None
         self._shown = (None, 0.0)
 
     def line(self, text):
@@ -32,11 +34,32 @@ class Screen:
         else:
             self._step_line(done, total, description)
 
+    def balance(self, rows):
+        """Show the modalities after an epoch.
+
+        Args:
+            rows: dict by modality of dicts by quantity, as
+                `keras_balance.callbacks.balance_monitor.balance` returns.
+        """
+        from keras_balance.cli import live
+
+        if not self.console.is_terminal:
+            text = live.own_accuracies(rows)
+            if text:
+                self.line(text)
+            return
+        if self._table is None:
+            self._table = live.BalanceTable()
+        self._table.add(rows)
+        self._draw()
+
     def close(self):
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
+        """Remove the bar; the table of the modalities stays."""
+        if self._live is not None:
             self._bar = None
+            self._draw()
+            self._live.stop()
+            self._live = self._table = None
 
     def __enter__(self):
         return self
@@ -48,12 +71,23 @@ class Screen:
         from rich.progress import Progress
 
         if self._bar is None:
-            self._bar = Progress(console=self.console, transient=True)
+            # Drawn by the one live display, with the table: never started.
+            self._bar = Progress(console=self.console)
             self._task = self._bar.add_task(description, total=total)
-            self._bar.start()
+            self._draw()
         self._bar.update(
             self._task, completed=done, total=total, description=description
         )
+
+    def _draw(self):
+        from rich.console import Group
+        from rich.live import Live
+
+        shown = Group(*(x for x in (self._table, self._bar) if x is not None))
+        if self._live is None:
+            self._live = Live(shown, console=self.console)
+            self._live.start()
+        self._live.update(shown, refresh=True)
 
     def _step_line(self, done, total, description):
         what, when = self._shown

@@ -19,8 +19,9 @@ def outputs(model, data, batch_size=32):
     Returns:
         A dict of NumPy arrays in the order of `data`: `"labels"`
         (samples,), `"logits"` (samples, classes), `"unimodal/<modality>"`
-        (samples, classes), `"features/<modality>"` (samples, dim). All but
-        the labels are float32.
+        (samples, classes), `"features/<modality>"` (samples, dim), float32
+        but for the labels; and, where the inputs mark it, boolean
+        `"present/<modality>"` (samples,).
 
     Raises:
         TypeError: if `data` cannot be iterated.
@@ -41,6 +42,11 @@ def outputs(model, data, batch_size=32):
             )
         for name, value in forward.on_batch(x).items():
             parts.setdefault(name, []).append(value.astype("float32"))
+            mark = name.removeprefix("features/") + "_present"
+            if name.startswith("features/") and mark in x:
+                rows = np.reshape(x[mark], -1) > 0
+                key = name.replace("features", "present", 1)
+                parts.setdefault(key, []).append(rows)
         parts.setdefault("labels", []).append(_label_vector(y))
     if not parts:
         raise ValueError(

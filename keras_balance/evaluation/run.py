@@ -135,25 +135,35 @@ def read_run(folder):
             f"Expected a run folder. Received: run_folder={folder}",
             "a run writes OUT/<recipe>/<method>-<variant>-<backend>-seed<k>",
         )
-    config = _read(folder, "config.json", _CONFIG)
-    environment = _read(folder, "environment.json", ())
-    evaluation = _read(folder, "evaluation.json", ("test",))
+    config = read_document(folder, "config.json", _CONFIG)
+    environment = read_document(folder, "environment.json", ())
+    evaluation = read_document(folder, "evaluation.json", ("test",))
     test = evaluation["test"]
     _require(folder / "evaluation.json", "its test part", test, _TEST)
     for index, entry in enumerate(evaluation.get("published", [])):
         name = f"published[{index}]"
         _require(folder / "evaluation.json", name, entry, _PUBLISHED)
-    return Run(folder, config, environment, _read_history(folder), evaluation)
+    return Run(folder, config, environment, read_history(folder), evaluation)
 
 
-def _read(folder, name, keys):
+def read_document(folder, name, keys):
+    """A JSON object of a run folder that has these keys.
+
+    Raises:
+        UsageError: the file is missing, is not whole, or lacks a key.
+    """
     path = folder / name
     document = _parse(path, _text(path))
     _require(path, "the file", document, keys)
     return document
 
 
-def _read_history(folder):
+def read_history(folder):
+    """The rows of history.jsonl, one dict an epoch.
+
+    Raises:
+        UsageError: the file is missing, empty or not whole.
+    """
     path = folder / "history.jsonl"
     rows = [
         _parse(path, line, number)

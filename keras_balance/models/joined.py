@@ -27,6 +27,8 @@ class JoinedModel(BalancedModel):
         ValueError: where `joined` names stages that an encoder lacks.
     """
 
+    joins_encoders = True
+
     def __init__(
         self,
         encoders,
@@ -89,16 +91,24 @@ class JoinedModel(BalancedModel):
             `(outputs, gates)`: `Outputs`, and a list by unit of lists by
             modality of `(batch, channels)`, as computed.
         """
+        given = {
+            name: self.preprocess(name, inputs[name], training=training)
+            for name in self.modalities
+        }
+        features, gates = self._stages(given, inputs, training, replace)
+        return self.combine(features, inputs, training=training), gates
+
+    def features_given(self, given, inputs, training=False):
+        return self._stages(given, inputs, training)[0]
+
+    def _stages(self, given, inputs, training, replace=None):
+        """Features, and the gates of every unit; see `run`."""
         present = {
             name: row_marks(inputs[f"{name}_present"])
             for name in self.modalities
             if f"{name}_present" in inputs
         }
-        maps = {
-            name: self.preprocess(name, inputs[name], training=training)
-            for name in self.modalities
-        }
-        maps = _masked(maps, present)
+        maps = _masked({m: given[m] for m in self.modalities}, present)
         gates = []
         stages = {name: self.stages_of(name) for name in self.modalities}
         for i in range(max(len(own) for own in stages.values())):
@@ -119,8 +129,7 @@ class JoinedModel(BalancedModel):
                 name: unit.scaled(x, gate)
                 for (name, x), gate in zip(maps.items(), used, strict=True)
             }
-        features = _masked(maps, present)
-        return self.combine(features, inputs, training=training), gates
+        return _masked(maps, present), gates
 
     def get_config(self):
         return {

@@ -60,6 +60,9 @@ class MultimodalModel(keras.Model):
         ValueError: where an argument is none of the above.
     """
 
+    # Whether a modality's features depend on the inputs of the others too.
+    joins_encoders = False
+
     def __init__(
         self,
         encoders,
@@ -217,6 +220,22 @@ class MultimodalModel(keras.Model):
             return encoder(x, training=training)
         x = _zero_absent(x, present)
         return _zero_absent(encoder(x, training=training), present)
+
+    def features_given(self, given, inputs, training=False):
+        """Features of what encoders are given, after preprocessing.
+
+        Args:
+            given: dict by modality; where `joins_encoders`, of all of them.
+            inputs: dict of tensors by modality name, for the presence marks.
+            training: boolean.
+
+        Returns:
+            Dict by modality of `given`, `(batch, dim)`.
+        """
+        return {
+            name: self.encode_given(name, x, inputs, training=training)
+            for name, x in given.items()
+        }
 
     def encode_zeros(self, name, inputs):
         """Features of an encoder that is given zeros, `(1, dim)`.

@@ -8,6 +8,8 @@ import json
 import keras
 import numpy as np
 
+from keras_balance.callbacks.balance_monitor import BalanceMonitor
+from keras_balance.callbacks.balance_monitor import balance
 from keras_balance.runs.folder import write_text
 from keras_balance.runs.state import save_state
 from keras_balance.runs.state import save_weights
@@ -82,8 +84,32 @@ def write_history(path, history):
     write_text(path / "history.csv", table.getvalue())
 
 
+class Monitor(BalanceMonitor):
+    """`BalanceMonitor` for a run: its file, and warnings on the screen.
+
+    Args:
+        folder: `RunFolder`.
+        screen: where warnings are shown.
+        train: the part that probes are fitted on.
+        held_out: the part that they are measured on, or None.
+        probe_every: epochs between two probes; 0 is never.
+    """
+
+    def __init__(self, folder, screen, train, held_out, probe_every):
+        probed = probe_every and held_out is not None
+        super().__init__(
+            probe_data=(train, held_out) if probed else None,
+            probe_every=probe_every or 1,
+            csv_path=folder.path / "balance.csv",
+        )
+        self.screen = screen
+
+    def warn(self, text):
+        self.screen.line(f"warning: {text}")
+
+
 class Progress(keras.callbacks.Callback):
-    """Shows steps while an epoch runs, and one line when it ends."""
+    """Shows steps while an epoch runs; what came of it when it ends."""
 
     def __init__(self, screen, epochs, steps):
         super().__init__()
@@ -101,6 +127,7 @@ class Progress(keras.callbacks.Callback):
         shown = ("loss", "accuracy", "val_loss", "val_accuracy")
         texts = [f"{name} {logs[name]:.4f}" for name in shown if name in logs]
         self.screen.line("  ".join([self.title, *texts]))
+        self.screen.balance(balance(logs, self.model.modalities))
 
 
 def tensorboard(folder):

@@ -26,6 +26,9 @@ class RunConfig:
         "which split's accuracy picks the epoch that is evaluated",
         choices=("validation", "test", "last"),
     )
+    probe_every: int = setting(
+        10, "epochs between linear probes of the encoders; 0 is never"
+    )
     modality: str = setting(
         "", "for --method unimodal: this one only (empty: each in turn)"
     )
@@ -73,6 +76,38 @@ def parse_settings(config_class, pairs):
             raise unknown(key, str(value), choices)
         values[key] = value
     return values
+
+
+def from_json(config_class, values):
+    """A configuration as config.json holds it: tuples became lists there.
+
+    Args:
+        config_class: a dataclass.
+        values: dict of every field.
+
+    Returns:
+        A `config_class`.
+
+    Raises:
+        UsageError: a field is missing, or is none of this version's.
+    """
+    known = {field.name for field in dataclasses.fields(config_class)}
+    missing, foreign = sorted(known - set(values)), sorted(set(values) - known)
+    if missing or foreign:
+        texts = [f"without {name}" for name in missing]
+        texts += [f"with {name}={values[name]!r}" for name in foreign]
+        raise UsageError(
+            "Expected the settings that this version's recipe has. Received: "
+            f"config.json {', '.join(texts)}",
+            "run it with the version in environment.json, or type the recipe "
+            "with --set again",
+        )
+    return config_class(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+    )
 
 
 def type_name(hint):

@@ -37,6 +37,21 @@ def device():
     return str(ops.zeros(()).device)
 
 
+def host(backend):
+    """What of environment.json is known without importing Keras.
+
+    Args:
+        backend: name of the backend in use.
+    """
+    return {
+        "backend": backend,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "versions": versions(),
+    }
+
+
 def describe(backend, checksum):
     """The content of environment.json.
 
@@ -44,12 +59,10 @@ def describe(backend, checksum):
         backend: name of the backend in use.
         checksum: of the prepared data.
     """
+    known = host(backend)
     return {
-        "backend": backend,
+        "backend": known.pop("backend"),
         "device": device(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "versions": versions(),
+        **known,
         "data_checksum": checksum,
     }

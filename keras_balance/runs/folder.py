@@ -22,7 +22,17 @@ class RunFolder:
 
     def __init__(self, out, recipe, label, variant, backend, seed):
         name = f"{label}-{variant}-{backend}-seed{seed}"
-        self.path = pathlib.Path(out, recipe, name)
+        self._place(pathlib.Path(out, recipe, name))
+
+    @classmethod
+    def at(cls, path):
+        """The run folder at a path, whatever it is called by now."""
+        folder = cls.__new__(cls)
+        folder._place(pathlib.Path(path))
+        return folder
+
+    def _place(self, path):
+        self.path = path
         self.state = self.path / "state.npz"
         self.best = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"

@@ -1,6 +1,7 @@
 """What one run is: resolved from the command line without importing Keras."""
 
 import dataclasses
+import pathlib
 
 from keras_balance import methods
 from keras_balance.errors import UsageError
@@ -63,8 +64,15 @@ class Plan:
             self.seed,
         )
 
+    def places(self):
+        """Where the run looked for its data, absolute: for repeating it."""
+        return {
+            "data_dir": _absolute(self.data_dir),
+            "cache_dir": _absolute(self.cache_dir),
+        }
+
     def document(self):
-        """What config.json holds, less the command line."""
+        """What config.json holds that a continued run must agree with."""
         return {
             "recipe": self.recipe,
             "method": self.label,
@@ -77,6 +85,10 @@ class Plan:
             "method_arguments": self.method_arguments,
             "on_error": self.on_error,
         }
+
+
+def _absolute(path):
+    return None if path is None else str(pathlib.Path(path).resolve())
 
 
 def resolve(recipe, method, variant, demo, pairs, epochs=None):

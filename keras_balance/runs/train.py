@@ -1,21 +1,15 @@
 """The runner: data, model, fit, selection, evaluation, report."""
 
-import time
 import traceback
 
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
-from keras_balance.runs.folder import replacing
+from keras_balance.runs.build import build
 from keras_balance.runs.folder import write_json
-from keras_balance.runs.published import published
-
-SELECTION = {
-    "validation": "the epoch with the highest accuracy on the validation part",
-    "test": "the epoch with the highest accuracy on the TEST part, as the "
-    "authors' code does: its test numbers are optimistic",
-    "last": "the last epoch",
-}
+from keras_balance.runs.measure import Clock
+from keras_balance.runs.measure import evaluate
+from keras_balance.runs.measure import monitor
 
 
 class RunFailed(Exception):
@@ -75,7 +69,7 @@ def _run(plan, folder, screen, argv):
     from keras_balance.runs import source
 
     recipe = recipes.load(plan.recipe)
-    clock = _Clock()
+    clock = Clock()
     parts = source.load(recipe, plan, screen.step)
     clock.stop("prepare")
     keras.utils.set_random_seed(plan.seed)
@@ -83,63 +77,22 @@ def _run(plan, folder, screen, argv):
     model, used = build(recipe, plan, parts)
     described = environment.describe(plan.backend, parts.prepared.checksum)
     folder.check_data(described["data_checksum"])
-    folder.start({**plan.document(), "method_used": used, "argv": list(argv)})
+    folder.start(
+        {
+            **plan.document(),
+            **plan.places(),
+            "method_used": used,
+            "argv": list(argv),
+        }
+    )
     write_json(folder.environment, described)
-    history = fit(recipe, plan, folder, model, parts.train, watched, screen)
+    history = fit(recipe, plan, folder, model, parts, watched, screen)
     clock.stop("fit")
     screen.line("evaluating")
     evaluate(recipe, plan, folder, model, parts, history, clock)
     from keras_balance.evaluation.report import write_report
 
     write_report(folder.path)
-
-
-def build(recipe, plan, parts):
-    """The compiled model with every variable, the optimizer's too.
-
-    Returns:
-        `(model, used)`, `used` being the method's arguments.
-    """
-    import keras_balance as kb
-    from keras_balance.runs import method
-
-    config = plan.config
-    used = method.arguments(
-        plan.method,
-        {
-            "variant": plan.variant,
-            "modality": config.modality,
-            **recipe.arguments(config, plan.method),
-        },
-        plan.method_arguments,
-    )
-    try:
-        model = kb.methods.create(
-            plan.method,
-            num_classes=len(kb.data.get(recipe.INFO.dataset).CLASSES),
-            **_network(recipe, config),
-            **used,
-        )
-    except ValueError as error:
-        # What a constructor refuses is a setting: a fusion, an alpha.
-        raise UsageError(str(error)) from error
-    model.compile(optimizer=recipe.optimizer(config), metrics=["accuracy"])
-    inputs, _ = parts.train[0]
-    model.build({name: (None, *x.shape[1:]) for name, x in inputs.items()})
-    model.optimizer.build(model.trainable_variables)
-    return model, used
-
-
-def _network(recipe, config):
-    from keras_balance.encoders import KerasHubMissing
-
-    try:
-        return recipe.network(config)
-    except KerasHubMissing as error:
-        raise UsageError(
-            str(error).partition(" Install it")[0],
-            'pip install "keras-balance[encoders]"',
-        ) from error
 
 
 def _watched(config, parts):
@@ -158,22 +111,18 @@ def _watched(config, parts):
     return watched
 
 
-def _monitor(config):
-    return None if config.selection == "last" else "val_accuracy"
-
-
-def fit(recipe, plan, folder, model, train, watched, screen):
+def fit(recipe, plan, folder, model, parts, watched, screen):
     """Train what is left of the epochs; returns the whole history."""
     import keras
 
     from keras_balance.runs import callbacks
     from keras_balance.runs.state import load_state
 
-    config = plan.config
+    config, train = plan.config, parts.train
     history = load_state(folder.state, model) if folder.state.is_file() else []
     if history:
         screen.line(f"continuing after epoch {len(history)}/{config.epochs}")
-    state = callbacks.StateFile(folder, history, _monitor(config))
+    state = callbacks.StateFile(folder, history, monitor(config))
     if len(history) < config.epochs:
         model.fit(
             train,
@@ -187,6 +136,9 @@ def fit(recipe, plan, folder, model, train, watched, screen):
                 keras.callbacks.LearningRateScheduler(
                     lambda epoch: float(recipe.learning_rate(config, epoch))
                 ),
+                callbacks.Monitor(
+                    folder, screen, train, parts.validation, config.probe_every
+                ),
                 callbacks.Progress(screen, config.epochs, len(train)),
                 *callbacks.tensorboard(folder),
                 state,
@@ -194,61 +146,3 @@ def fit(recipe, plan, folder, model, train, watched, screen):
         )
     callbacks.write_history(folder.path, state.history)
     return state.history
-
-
-def evaluate(recipe, plan, folder, model, parts, history, clock):
-    """Save the selected model, its outputs and evaluation.json."""
-    import numpy as np
-
-    import keras_balance as kb
-    from keras_balance.evaluation.summary import summarize
-    from keras_balance.runs.callbacks import best_epoch
-    from keras_balance.runs.state import load_weights
-
-    config = plan.config
-    load_weights(folder.best, model)
-    with replacing(folder.path / "model.keras") as part:
-        model.save(part)
-    classes = kb.data.get(recipe.INFO.dataset).CLASSES
-    names = {"test": parts.test, "validation": parts.validation}
-    outputs = {
-        name: kb.evaluation.outputs(model, part) if part else None
-        for name, part in names.items()
-    }
-    with replacing(folder.path / "outputs.npz") as part:
-        np.savez(part, **outputs["test"])
-    summaries = {
-        name: found and summarize(found, classes, model.modalities)
-        for name, found in outputs.items()
-    }
-    clock.stop("evaluate")
-    notes = [f"Selected: {SELECTION[config.selection]}."]
-    notes += dict.fromkeys(parts.notes)
-    if plan.demo:
-        notes.append(
-            "Generated demonstration data: its numbers compare with no "
-            "paper's. Overrides: " + ", ".join(plan.overrides)
-        )
-    document = {
-        "split": "test",
-        "selected_epoch": best_epoch(history, _monitor(config)),
-        "selection": SELECTION[config.selection],
-        **summaries,
-        "published": published(plan.recipe, plan.label),
-        "notes": notes,
-        "seconds": clock.seconds,
-    }
-    write_json(folder.path / "evaluation.json", document)
-
-
-class _Clock:
-    """Seconds of each stage of this process; a resumed run has its own."""
-
-    def __init__(self):
-        self.seconds = {}
-        self._last = time.perf_counter()
-
-    def stop(self, name):
-        now = time.perf_counter()
-        self.seconds[name] = round(now - self._last, 3)
-        self._last = now

@@ -30,6 +30,7 @@ os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
+import keras_balance.evaluation.analysis as analysis  # noqa: E402
 import keras_balance.evaluation.report as report  # noqa: E402
 import keras_balance.evaluation.summary as summary  # noqa: E402
 from keras_balance import encoders  # noqa: E402
@@ -43,7 +44,7 @@ from keras_balance.runs import train  # noqa: E402
 
 # What the parent has loaded, a fork need not load; Keras's data adapters
 # import TensorFlow on every backend where it is installed.
-LOADED = (keras, encoders, optimizers, ogm, callbacks, backends)
+LOADED = (keras, analysis, encoders, optimizers, ogm, callbacks, backends)
 for name in ("tensorflow", "matplotlib.backends.backend_svg"):
     if importlib.util.find_spec(name):
         importlib.import_module(name)
@@ -80,6 +81,9 @@ class Silent:
         print(text, flush=True)
 
     def step(self, done, total, description):
+        pass
+
+    def balance(self, rows):
         pass
 
 

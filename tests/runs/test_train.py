@@ -5,6 +5,7 @@ import types
 import pytest
 
 from keras_balance.errors import UsageError
+from keras_balance.runs import measure
 from keras_balance.runs import train
 from keras_balance.runs.callbacks import best_epoch
 from keras_balance.runs.config import RunConfig
@@ -33,8 +34,8 @@ def test_no_validation_part():
 
 
 def test_selecting_on_test_is_said_in_words():
-    assert "TEST part" in train.SELECTION["test"]
-    assert "optimistic" in train.SELECTION["test"]
+    assert "TEST part" in measure.SELECTION["test"]
+    assert "optimistic" in measure.SELECTION["test"]
 
 
 def test_best_epoch_is_the_first_of_equals():

@@ -1,0 +1,78 @@
+"""The modalities while a run trains: a table that is redrawn each epoch."""
+
+from rich.table import Table
+
+_BARS = "▁▂▃▄▅▆▇█"
+_SHOWN = 24  # epochs of a sparkline
+_HEADINGS = {
+    "accuracy": "train",
+    "val_accuracy": "validation",
+    "probe_accuracy": "probe",
+    "score": "score",
+    "coefficient": "coefficient",
+    "gradient_norm": "gradient norm",
+}
+
+
+class BalanceTable:
+    """What each modality does; a rich renderable.
+
+    It shows the last value of each quantity and, as a line of bars from 0 to
+    1, the modality's own accuracy in the last epochs.
+    """
+
+    def __init__(self):
+        self.last = {}
+        self.accuracies = {}
+
+    def add(self, rows):
+        """Takes an epoch's rows, as `keras_balance.callbacks` makes them.
+
+        Args:
+            rows: dict by modality of dicts by quantity.
+        """
+        for name, row in rows.items():
+            # A probe is not measured in every epoch: the last one stays.
+            self.last.setdefault(name, {}).update(row)
+            own = row.get("val_accuracy", row.get("accuracy"))
+            if own is not None:
+                self.accuracies.setdefault(name, []).append(own)
+
+    def __rich__(self):
+        found = {q for row in self.last.values() for q in row}
+        shown = [q for q in _HEADINGS if q in found]
+        table = Table("modality", box=None, padding=(0, 2, 0, 0))
+        for quantity in shown:
+            table.add_column(_HEADINGS[quantity], justify="right")
+        if self.accuracies:
+            table.add_column("own accuracy")
+        for name, row in self.last.items():
+            cells = [number(row.get(quantity)) for quantity in shown]
+            if self.accuracies:
+                cells.append(sparkline(self.accuracies.get(name, [])))
+            table.add_row(name, *cells)
+        return table
+
+
+def number(value):
+    """Three digits that matter."""
+    return "" if value is None else f"{value:#.3g}"
+
+
+def sparkline(shares):
+    """Shares in [0, 1] as bars, the last ones."""
+    top = len(_BARS) - 1
+    return "".join(
+        _BARS[round(top * min(max(share, 0.0), 1.0))]
+        for share in shares[-_SHOWN:]
+    )
+
+
+def own_accuracies(rows):
+    """The rows as one line of text, for output that goes to a file."""
+    texts = []
+    for name, row in rows.items():
+        own = row.get("val_accuracy", row.get("accuracy"))
+        if own is not None:
+            texts.append(f"{name} {own:.4f}")
+    return "  own accuracy: " + ", ".join(texts) if texts else ""

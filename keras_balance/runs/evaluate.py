@@ -1,0 +1,151 @@
+"""The evaluation of a run once more, from its folder."""
+
+import pathlib
+import zipfile
+import zlib
+
+from keras_balance.errors import UsageError
+from keras_balance.evaluation.run import read_document
+from keras_balance.evaluation.run import read_history
+from keras_balance.runs import backend
+from keras_balance.runs import recipe as recipes
+from keras_balance.runs.build import build
+from keras_balance.runs.folder import RunFolder
+from keras_balance.runs.folder import read_json
+from keras_balance.runs.measure import Clock
+from keras_balance.runs.measure import measure
+from keras_balance.runs.recorded import recorded_plan
+
+_BROKEN = (
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
+    """Evaluate a trained run again, from its checkpoint.
+
+    Replaces outputs.npz, evaluation.json and the report; what training wrote
+    stays as it is.
+
+    Args:
+        folder: path of the run folder.
+        screen: where progress is shown: `line(text)`, `step(done, total,
+            description)`.
+        data_dir: folder of the data set, or None for the recorded one.
+        cache_dir: folder of prepared data, or None for the recorded one.
+
+    Returns:
+        The `RunFolder`.
+
+    Raises:
+        UsageError: no run folder, one of another version, a run that is not
+            trained to its end or has no whole checkpoint, or other data than
+            it was trained with.
+    """
+    plan = recorded_plan(folder, data_dir=data_dir, cache_dir=cache_dir)
+    folder = RunFolder.at(folder)
+    history = _whole_history(folder, plan.config)
+    recorded = read_document(
+        folder.path, "environment.json", ("data_checksum",)
+    )
+    _check_places(folder, plan)
+    backend.choose(plan.backend)
+    backend.start(plan.backend)
+    import keras
+
+    from keras_balance.evaluation.report import write_report
+    from keras_balance.runs import source
+
+    recipe = recipes.load(plan.recipe)
+    parts = source.load(recipe, plan, screen.step)
+    _check_data(folder, recorded["data_checksum"], parts.prepared.checksum)
+    keras.utils.set_random_seed(plan.seed)
+    model = _trained(recipe, plan, folder, parts)
+    screen.line("evaluating")
+    clock = Clock(_earlier_seconds(folder))
+    measure(recipe, plan, folder, model, parts, history, clock)
+    write_report(folder.path)
+    return folder
+
+
+def _whole_history(folder, config):
+    history = read_history(folder.path)
+    if len(history) < config.epochs:
+        raise UsageError(
+            f"Expected a run that is trained to its end. Received: "
+            f"{folder.path} with {len(history)} of {config.epochs} epochs",
+            "run the recipe again with --resume and the same options",
+        )
+    return history
+
+
+def _check_places(folder, plan):
+    """Refuse a run whose checkpoint or data are not where they were."""
+    if not (folder.best.is_file() or _saved(folder).is_file()):
+        raise UsageError(
+            f"Expected {folder.best.relative_to(folder.path)} or "
+            f"{_saved(folder).name} in the run folder. Received: "
+            f"{folder.path} without a checkpoint",
+            "copy it from where the run was trained, or run the recipe again",
+        )
+    if plan.demo or (plan.data_dir and pathlib.Path(plan.data_dir).is_dir()):
+        return
+    raise UsageError(
+        f"Expected the data that {folder.path} was trained with. Received: "
+        f"data_dir={plan.data_dir}, no folder",
+        f"keras-balance evaluate {folder.path} --data-dir DIR",
+    )
+
+
+def _check_data(folder, before, now):
+    if before != now:
+        raise UsageError(
+            f"Expected the data that {folder.path} was trained with, checksum "
+            f"{before[:10]}. Received: checksum {now[:10]}",
+            "restore the data set, or give its folder by --data-dir",
+        )
+
+
+def _trained(recipe, plan, folder, parts):
+    """The model of the selected epoch, as it was at the end of the run."""
+    from keras_balance.runs.state import load_state
+    from keras_balance.runs.state import load_weights
+
+    model, _ = build(recipe, plan, parts)
+    path = folder.state
+    try:
+        if path.is_file():
+            # What a method keeps in Python is there alone.
+            load_state(path, model)
+        path = folder.best
+        if path.is_file():
+            load_weights(path, model)
+        else:
+            path = _saved(folder)
+            model.load_weights(path)
+    except _BROKEN as error:
+        raise UsageError(
+            f"Expected a whole checkpoint. Received: {path} "
+            f"({type(error).__name__}: {str(error)[:200]})",
+            "copy it again from where the run was trained, or run the recipe "
+            "again",
+        ) from error
+    return model
+
+
+def _saved(folder):
+    return folder.path / "model.keras"
+
+
+def _earlier_seconds(folder):
+    """What preparing and training took, where the run got that far."""
+    path = folder.path / "evaluation.json"
+    try:
+        return read_json(path)["seconds"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
