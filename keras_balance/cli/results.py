@@ -6,7 +6,6 @@ from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
 from keras_balance.cli.screen import print_table
 from keras_balance.runs.folder import read_json
-from keras_balance.runs.folder import write_json
 
 
 def show_run(folder, as_json):
@@ -33,21 +32,21 @@ def _numbers(scores):
     return [f"{scores[n]:.4f}" for n in ("accuracy", "macro_f1", "map")]
 
 
-def show_comparison(folders, as_json):
-    """Print the table over several runs; write comparison.html and .json.
+def show_comparison(folders, as_json, out):
+    """Print the tables over several runs; write comparison.*.
 
     Args:
-        folders: paths of complete run folders of one recipe.
+        folders: paths of complete run folders.
         as_json: boolean.
+        out: path of the folder that the files go to.
     """
     from keras_balance.evaluation.comparison import compare
 
     comparison = compare(folders)
-    parent = folders[0].parent
-    write_json(parent / "comparison.json", comparison.to_json())
-    page = comparison.write_html(parent / "comparison.html")
+    page = comparison.write(out)
     if as_json:
         print_json(comparison.to_json())
         return
     print_rich(comparison.table())
-    click.echo(f"comparison: {page.resolve()}")
+    others = ", ".join(f".{ending}" for ending in ("json", "csv", "md", "tex"))
+    click.echo(f"comparison: {page.resolve()} (and {others})")

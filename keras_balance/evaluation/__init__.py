@@ -10,6 +10,7 @@ import importlib
 from keras_balance.evaluation.outputs import outputs
 
 _HOMES = {
+    "analyse": "analysis",
     "Comparison": "comparison",
     "compare": "comparison",
     "summarize": "summary",

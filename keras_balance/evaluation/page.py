@@ -6,16 +6,35 @@ the class `Html`.
 
 import html
 import importlib.resources
+import re
 import string
 
 
 class Html(str):
-    """Text that is HTML already."""
+    """Text that is HTML already.
+
+    Args:
+        text: the HTML.
+        pictures: `Picture`s drawn in it, for those who also write them as
+            files.
+    """
+
+    def __new__(cls, text, pictures=()):
+        self = super().__new__(cls, text)
+        self.pictures = tuple(pictures)
+        return self
 
 
 def escape(value):
     """`value` as HTML: escaped, unless it is `Html`."""
     return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def slug(text):
+    """A name for an id or a file: letters, digits and hyphens."""
+    letters = text.lower()
+    words = "".join(c if c.isalnum() else " " for c in letters).split()
+    return "-".join(words)
 
 
 def tag(name, *content, **attributes):
@@ -24,12 +43,15 @@ def tag(name, *content, **attributes):
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
         for key, value in attributes.items()
     )
-    return Html(f"<{name}{listed}>{join(content)}</{name}>")
+    inner = join(content)
+    return Html(f"<{name}{listed}>{inner}</{name}>", inner.pictures)
 
 
 def join(parts):
     """Several pieces after one another."""
-    return Html("".join(escape(part) for part in parts))
+    parts = [escape(part) for part in parts]
+    pictures = [picture for part in parts for picture in part.pictures]
+    return Html("".join(parts), pictures)
 
 
 def number(value, scale=100.0, digits=1, signed=False):
@@ -88,7 +110,18 @@ def bullets(items, class_=""):
 def section(title, *content, lead=None):
     """A section of the page, with a line that says how to read it."""
     first = [tag("p", lead, class_="lead")] if lead else []
-    return tag("section", tag("h2", title), *first, *content)
+    # A prefix: the id of a figure may be the same words.
+    name = f"section-{slug(title)}"
+    return tag("section", tag("h2", title), *first, *content, id=name)
+
+
+def contents(*sections):
+    """Links to the sections in some HTML, by their titles."""
+    found = re.findall(
+        r'<section id="([^"]*)"><h2>(.*?)</h2>', join(sections), re.DOTALL
+    )
+    links = [tag("a", Html(name), href=f"#{where}") for where, name in found]
+    return tag("nav", bullets(links), aria_label="Contents")
 
 
 def page(title, *content):
@@ -97,11 +130,16 @@ def page(title, *content):
     Args:
         title: text of the window's title.
         content: pieces of HTML.
+
+    Returns:
+        `Html`.
     """
     files = importlib.resources.files(__package__)
     template = string.Template((files / "page.html").read_text("utf-8"))
-    return template.substitute(
+    content = join(content)
+    text = template.substitute(
         title=escape(title),
         style=(files / "page.css").read_text("utf-8"),
-        content=join(content),
+        content=content,
     )
+    return Html(text, content.pictures)

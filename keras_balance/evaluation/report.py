@@ -1,17 +1,27 @@
 """The report of one run: a page that opens offline."""
 
+from keras_balance.evaluation.figures.picture import write_all
+from keras_balance.evaluation.page import contents
 from keras_balance.evaluation.page import page
 from keras_balance.evaluation.run import read_run
 from keras_balance.evaluation.sections import SECTIONS
+from keras_balance.evaluation.sections import title
 from keras_balance.runs.folder import write_text
+
+
+def report_page(run):
+    """The report of a `Run` as `Html`, with the pictures in it."""
+    parts = [part(run) for part in SECTIONS]
+    return page(_name(run), title(run), contents(*parts), *parts)
 
 
 def write_report(run_folder):
     """Writes `report.html` from the other files of a run folder.
 
-    Reads config.json, environment.json, history.jsonl and evaluation.json.
-    The page holds its pictures and refers to nothing else; it replaces an
-    older one only when it is whole.
+    Reads config.json, environment.json, history.jsonl, evaluation.json and,
+    where it is there, outputs.npz. The page holds its pictures and refers to
+    nothing else; it is written last, when it is whole. Each picture is also
+    written to `figures/<name>.svg` and `.png`.
 
     Args:
         run_folder: path of a finished run.
@@ -23,8 +33,14 @@ def write_report(run_folder):
         UsageError: a file is missing, is not whole, or lacks something.
     """
     run = read_run(run_folder)
-    config = run.config
-    title = f"{config['method']} on {config['recipe']}, seed {config['seed']}"
+    whole = report_page(run)
+    source = f"{_name(run)}, {run.config['backend']}"
+    write_all(whole, run.folder / "figures", source)
     path = run.folder / "report.html"
-    write_text(path, page(title, *(part(run) for part in SECTIONS)))
+    write_text(path, whole)
     return path
+
+
+def _name(run):
+    config = run.config
+    return f"{config['method']} on {config['recipe']}, seed {config['seed']}"

@@ -1,7 +1,8 @@
 """Matplotlib figures as SVG that takes its colours from the page.
 
-A figure is drawn with placeholder colours; in the SVG each is replaced by a
-CSS variable, so that one picture serves light, dark and print.
+A figure is drawn in the colours of the light page. In the page's SVG each is
+replaced by the CSS variable of that name, so that one picture serves light,
+dark and print; a file of its own keeps the colours.
 """
 
 import io
@@ -14,46 +15,64 @@ from matplotlib.figure import Figure
 from keras_balance.evaluation.page import Html
 from keras_balance.evaluation.page import escape
 
-INK = "#010101"
-MUTED = "#010102"
-LINE = "#010103"
-PAPER = "#010104"
-_NAMES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"}
-_SERIES = 6
+# As in page.css, each another: a colour is found again by its value.
+INK = "#1b1f24"
+MUTED = "#5b6570"
+LINE = "#dfe3e8"
+SERIES = ("#0072b2", "#c8540a", "#00805e", "#a8437f", "#7a6a00", "#3b5bb5")
+_NAMES = {INK: "ink", MUTED: "muted", LINE: "line"} | {
+    color: f"series-{index}" for index, color in enumerate(SERIES)
+}
 
-_STYLE = {
+STYLE = {
     "font.size": 8.5,
     "svg.fonttype": "none",
     "svg.hashsalt": "keras-balance",
     "text.color": INK,
 }
 # Matplotlib writes none of its own metadata when all of it is None.
-_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 def series(index):
-    """The placeholder of the colour number `index`; they repeat after six."""
-    return f"#0102{index % _SERIES:02x}"
+    """The colour number `index`, repeated after six; None is the ink."""
+    return INK if index is None else SERIES[index % len(SERIES)]
 
 
 def variable(index):
-    """The CSS colour that `series(index)` becomes; None is the ink."""
-    if index is None:
-        return "var(--ink)"
-    return f"var(--series-{index % _SERIES})"
+    """The page's name of `series(index)`."""
+    return f"var(--{_NAMES[series(index)]})"
 
 
-def new_figure(width, height):
-    """An empty figure without a background and its axes, size in inches."""
-    with matplotlib.rc_context(_STYLE):
+def plain(text):
+    """A text that Matplotlib shall not read as a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def new_figure(width, height, heights=(1,)):
+    """An empty figure without a background, size in inches.
+
+    Args:
+        width: of the figure.
+        height: of the figure.
+        heights: relative heights of axes that share the horizontal axis.
+
+    Returns:
+        The figure, and its axes from top to bottom.
+    """
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
-        axes = figure.add_subplot()
-    axes.patch.set_visible(False)
-    axes.tick_params(colors=MUTED, length=0, pad=4)
-    axes.spines[:].set_visible(False)
-    return figure, axes
+        found = figure.subplots(
+            len(heights), sharex=True, squeeze=False, height_ratios=heights
+        )[:, 0]
+    for axes in found:
+        axes.patch.set_visible(False)
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=MUTED, length=0, pad=4)
+        axes.spines[:].set_visible(False)
+    return figure, *found
 
 
 def render(figure, label, prefix):
@@ -68,14 +87,12 @@ def render(figure, label, prefix):
         `Html`.
     """
     text = io.StringIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(text, format="svg", metadata=_NO_METADATA)
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(text, format="svg", metadata=NO_METADATA)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     for color, name in _NAMES.items():
         svg = svg.replace(color, f"var(--{name})")
-    for index in range(_SERIES):
-        svg = svg.replace(series(index), variable(index))
     svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     # The first two are the picture's own size: the page decides that.
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)

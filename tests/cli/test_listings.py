@@ -17,6 +17,9 @@ LISTINGS = [
     ["recipes", "--json"],
     ["methods"],
     ["methods", "--json"],
+    ["compare", "--help"],
+    ["evaluate", "--help"],
+    ["sweep", "--help"],
     ["data", "--help"],
     ["data", "list"],
 ]

@@ -1,5 +1,6 @@
 """Run folders as the runner writes them, with made-up but coherent numbers."""
 
+import itertools
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from keras_balance.evaluation.summary import summarize
 
 CLASSES = ["NEU", "HAP", "SAD", "FEA", "DIS", "ANG"]
+STRENGTHS = (1.6, 0.7, 0.5, 0.4, 0.4, 0.4)
 PUBLISHED = [
     {
         "metric": "accuracy",
@@ -41,14 +43,104 @@ PUBLISHED = [
 
 def make_outputs(rng, classes, modalities, samples=372):
     """Outputs of a model whose first modality is the stronger one."""
-    labels = rng.integers(0, classes, samples)
+    # The test part is the same whatever the method and the seed.
+    labels = np.random.default_rng(0).integers(0, classes, samples)
     found = {"labels": labels, "logits": np.zeros((samples, classes))}
-    for strength, name in zip((1.6, 0.7, 0.5), modalities, strict=False):
+    for strength, name in zip(STRENGTHS, modalities, strict=False):
         own = rng.normal(size=(samples, classes))
         own += strength * np.eye(classes)[labels]
         found[f"unimodal/{name}"] = own
+        found[f"features/{name}"] = own @ rng.normal(size=(classes, 16))
         found["logits"] = found["logits"] + own
     return found
+
+
+def coalitions(modalities):
+    """Every choice of modalities, in the model's order, none first."""
+    sizes = range(len(modalities) + 1)
+    return [c for n in sizes for c in itertools.combinations(modalities, n)]
+
+
+def make_contribution(masked, modalities):
+    """Shapley values: the gain of a modality over every order of joining."""
+    gains = {name: [] for name in modalities}
+    for order in itertools.permutations(modalities):
+        for place, name in enumerate(order):
+            before = [m for m in modalities if m in order[:place]]
+            after = [m for m in modalities if m in order[: place + 1]]
+            gain = masked["+".join(after)] - masked["+".join(before)]
+            gains[name].append(gain)
+    phi = {name: float(np.mean(gain)) for name, gain in gains.items()}
+    positive = [max(value, 0.0) for value in phi.values()]
+    apart = (max(positive) - min(positive)) / max(sum(positive), 1e-9)
+    return {"contribution": phi, "imbalance_degree": apart}
+
+
+def make_probe(share, strength):
+    return {
+        "accuracy": share,
+        "macro_f1": 0.98 * share,
+        "strength": strength,
+        "validation": min(1.0, share + 0.01),
+    }
+
+
+def make_robustness(accuracy, alone):
+    """From the accuracy of both to that of the other modalities alone."""
+    lost = accuracy - alone
+    levels, shares = (0.0, 0.25, 0.5, 1.0, 2.0), (0.0, 0.25, 0.5, 0.75, 1.0)
+    return {
+        "noise": [
+            {"level": x, "accuracy": accuracy - lost * (1 - np.exp(-x))}
+            for x in levels
+        ],
+        "missing": [
+            {"share": x, "accuracy": accuracy - lost * x} for x in shares
+        ],
+    }
+
+
+def make_analysis(outputs, modalities):
+    """What the model's analysis finds, were its logits a plain sum."""
+    labels = outputs["labels"]
+
+    def accuracy(present, bias):
+        logits = np.tile(bias, (len(labels), 1))
+        for name in present:
+            logits = logits + outputs[f"unimodal/{name}"]
+        return float(np.mean(logits.argmax(axis=1) == labels))
+
+    bias = np.linspace(0.3, 0.0, outputs["logits"].shape[1])
+    chosen = coalitions(modalities)
+    inputs = {"+".join(c): accuracy(c, bias) for c in chosen}
+    features = {"+".join(c): accuracy(c, 0.5 * bias) for c in chosen}
+    shares = {
+        name: min(1.0, accuracy((name,), 0 * bias) + 0.03)
+        for name in modalities
+    }
+    full = inputs["+".join(modalities)]
+    others = {m: [o for o in modalities if o != m] for m in modalities}
+    return {
+        "masked": inputs,
+        "masked_features": features,
+        "shapley": {
+            "input": make_contribution(inputs, modalities),
+            "features": make_contribution(features, modalities),
+        },
+        "valuation": {m: 2 * inputs[m] for m in modalities},
+        "probes": {
+            **{m: make_probe(share, 0.1) for m, share in shares.items()},
+            "concat": make_probe(min(1.0, full + 0.02), 0.01),
+        },
+        "probe_imbalance_ratio": {
+            a: {b: shares[a] / shares[b] for b in modalities}
+            for a in modalities
+        },
+        "robustness": {
+            m: make_robustness(full, inputs["+".join(others[m])])
+            for m in modalities
+        },
+    }
 
 
 def make_history(rng, epochs, modalities):
@@ -80,6 +172,16 @@ def make_history(rng, epochs, modalities):
     return rows
 
 
+def without_news(summary):
+    """The summary that the first version of the package wrote."""
+    scores = ("accuracy", "macro_f1", "map")
+    kept = (*scores, "confusion", "modality_confusion", "class_names")
+    old = {key: summary[key] for key in (*kept, "samples")}
+    own = summary["per_modality"]
+    old["per_modality"] = {m: {k: own[m][k] for k in scores} for m in own}
+    return old
+
+
 def write_json(path, value):
     path.write_text(json.dumps(value), encoding="utf-8")
 
@@ -87,6 +189,16 @@ def write_json(path, value):
 @pytest.fixture
 def make_run(tmp_path):
     """A function that writes a run folder and returns its path."""
+    return run_writer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_shared_run(tmp_path_factory):
+    """`make_run` for what the tests of a file only read."""
+    return run_writer(tmp_path_factory.mktemp("shared"))
+
+
+def run_writer(parent):
 
     def make(
         recipe="cremad-ogm",
@@ -99,10 +211,11 @@ def make_run(tmp_path):
         modalities=("audio", "visual"),
         checksum="9f2c51d0a7",
         notes=(),
+        analysed=True,
         **settings,
     ):
         name = f"{method}-paper-{backend}-seed{seed}"
-        folder = tmp_path / "runs" / recipe / name
+        folder = parent / "runs" / recipe / name
         folder.mkdir(parents=True)
         rng = np.random.default_rng([seed, *map(ord, method)])
         outputs = make_outputs(rng, len(class_names), modalities)
@@ -141,19 +254,22 @@ def make_run(tmp_path):
         rows = make_history(rng, epochs, modalities)
         lines = [json.dumps(row) + "\n" for row in rows]
         (folder / "history.jsonl").write_text("".join(lines))
-        write_json(
-            folder / "evaluation.json",
-            {
-                "split": "test",
-                "selected_epoch": epochs * 2 // 3,
-                "selection": "highest validation accuracy",
-                "test": summarize(outputs, class_names, modalities),
-                "validation": summarize(outputs, class_names, modalities),
-                "published": PUBLISHED,
-                "notes": list(notes),
-                "seconds": {"prepare": 12.25, "train": 4931.0, "test": 3.5},
-            },
-        )
+        summary = summarize(outputs, class_names, modalities)
+        document = {
+            "split": "test",
+            "selected_epoch": epochs * 2 // 3,
+            "selection": "highest validation accuracy",
+            "test": summary if analysed else without_news(summary),
+            "validation": summary if analysed else without_news(summary),
+            "published": PUBLISHED,
+            "notes": list(notes),
+            "seconds": {"prepare": 12.25, "train": 4931.0, "test": 3.5},
+        }
+        if analysed:
+            np.savez(folder / "outputs.npz", **outputs)
+        if analysed and modalities:
+            document["analysis"] = make_analysis(outputs, modalities)
+        write_json(folder / "evaluation.json", document)
         return folder
 
     return make

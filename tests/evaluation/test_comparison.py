@@ -8,6 +8,7 @@ import urllib.parse
 
 import pytest
 import rich.console
+from scipy import stats
 
 from keras_balance.errors import UsageError
 from keras_balance.evaluation import compare
@@ -45,13 +46,13 @@ def test_mean_and_deviation_over_seeds(make_run):
         "std": None,
         "n": 1,
     }
-    assert set(first["metrics"]) == {
+    assert {
         "accuracy",
         "macro_f1",
         "map",
         "audio_accuracy",
         "visual_accuracy",
-    }
+    } <= set(first["metrics"])
     json.dumps(document, allow_nan=False)
 
 
@@ -62,7 +63,7 @@ def test_terminal_table(make_run):
     values = _accuracies(runs[:2])
     mean = f"{100 * statistics.fmean(values):.1f}"
     assert f"{mean} ± {100 * statistics.stdev(values):.1f}" in text
-    (joint,) = [line for line in text.splitlines() if "joint" in line]
+    joint = next(line for line in text.splitlines() if "│ joint" in line)
     assert "±" not in joint
 
 
@@ -73,13 +74,23 @@ def test_terminal_table(make_run):
         {"backend": "torch"},
         {"checksum": "0000"},
         {"demo": True, "method": "mlb"},
+        {"split": "actors"},
     ],
     ids=lambda other: "-".join(other),
 )
 def test_what_cannot_be_compared_is_kept_apart(make_run, other):
     comparison = compare([make_run(), make_run(**{"seed": 1, **other})])
     assert [len(group.rows) for group in comparison.groups] == [1, 1]
-    assert "±" not in _terminal(comparison).replace("mean ±", "")
+    assert "±" not in _terminal(comparison)
+    assert "they are never averaged" in _terminal(comparison)
+
+
+def test_another_test_part_is_kept_apart(make_run):
+    runs = [make_run(), make_run(seed=1)]
+    evaluation = json.loads((runs[1] / "evaluation.json").read_text())
+    evaluation["test"]["confusion"][0][0] += 1
+    (runs[1] / "evaluation.json").write_text(json.dumps(evaluation))
+    assert [len(group.rows) for group in compare(runs).groups] == [1, 1]
 
 
 def test_other_settings_are_another_row(make_run):
@@ -115,7 +126,7 @@ def test_the_page_links_to_reports_and_to_nothing_else(make_run, tmp_path):
         write_report(run)
     path = compare(runs).write_html(tmp_path / "runs" / "comparison.html")
     text = path.read_text(encoding="utf-8")
-    links = re.findall(r'<a href="([^"]*)"', text)
+    links = re.findall(r'<a href="([^"#]*)"', text)
     assert len(links) == 3
     for link in links:
         assert (path.parent / urllib.parse.unquote(link)).is_file()
@@ -140,3 +151,75 @@ def test_an_unfinished_run(make_run):
     (run / "evaluation.json").unlink()
     with pytest.raises(UsageError, match="without it"):
         compare([run])
+
+
+def test_difference_to_joint_is_paired_by_seed(make_run):
+    joint = [make_run(method="joint", seed=seed) for seed in (0, 1, 2, 3)]
+    pmr = [make_run(method="pmr", seed=seed) for seed in (3, 1, 2, 7)]
+    _, row = compare([*joint, *pmr]).to_json()["groups"][0]["rows"]
+    first = _accuracies([pmr[1], pmr[2], pmr[0]])
+    second = _accuracies(joint[1:])
+    wanted = stats.ttest_rel(first, second)
+    found = row["beside_joint"]
+    assert found["seeds"] == [1, 2, 3]
+    assert found["p"] == pytest.approx(wanted.pvalue)
+    assert found["p_holm"] == pytest.approx(wanted.pvalue)
+    assert found["low"] == pytest.approx(wanted.confidence_interval().low)
+    assert "paired t-test" in found["test"]
+
+
+def test_two_seeds_have_no_test(make_run):
+    runs = [
+        make_run(method=m, seed=s) for m in ("joint", "mlb") for s in (0, 1)
+    ]
+    text = _terminal(compare(runs))
+    assert "needs 3 seeds" in text
+    assert "t-test" not in text
+
+
+def test_one_seed_is_said(make_run):
+    text = _terminal(compare([make_run(), make_run(method="joint")]))
+    assert "One seed each: no deviation" in text
+    assert "±" not in text
+
+
+def test_the_nearest_joint_training_is_beside(make_run):
+    runs = [make_run(method="joint", seed=s, batch_size=64) for s in (0, 1)]
+    runs += [make_run(method="joint", seed=s, batch_size=16) for s in (2, 3)]
+    runs += [make_run(method="pmr", seed=s, batch_size=16) for s in (2, 3)]
+    rows = compare(runs).to_json()["groups"][0]["rows"]
+    assert rows[0]["beside_joint"] is None
+    assert rows[2]["beside_joint"]["joint_settings"] == {"batch_size": 16}
+    assert rows[2]["beside_joint"]["seeds"] == [2, 3]
+
+
+def test_cost_relative_to_joint(make_run):
+    runs = [make_run(method=m) for m in ("joint", "agm")]
+    for run, seconds in zip(runs, (40.0, 90.0), strict=True):
+        _seconds(run, seconds)
+    row = compare(runs).to_json()["groups"][0]["rows"][1]
+    assert row["beside_joint"]["time"] == pytest.approx(2.25)
+    assert row["beside_joint"]["passes"].startswith("2F 2B")
+
+
+def _seconds(run, seconds):
+    path = run / "evaluation.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "seconds": {"fit": seconds}}))
+
+
+def test_ranks_and_imbalance(make_run):
+    runs = [
+        make_run(method=m, seed=s) for m in ("joint", "mlb") for s in (0, 1)
+    ]
+    rows = compare(runs).to_json()["groups"][0]["rows"]
+    assert sum(row["mean_rank"] for row in rows) == pytest.approx(3.0)
+    better = max(rows, key=lambda row: row["metrics"]["accuracy"]["mean"])
+    assert better["mean_rank"] <= 1.5
+    shapley = [
+        json.loads((run / "evaluation.json").read_text())["analysis"]["shapley"]
+        for run in runs[:2]
+    ]
+    degrees = [found["input"]["imbalance_degree"] for found in shapley]
+    found = rows[0]["metrics"]["imbalance_degree"]["mean"]
+    assert found == pytest.approx(statistics.fmean(degrees))

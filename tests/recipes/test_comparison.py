@@ -20,7 +20,14 @@ def test_methods_and_seeds(digits, folder):
     }
     parent = folder / "runs" / "avdigits-ogm"
     assert json.loads((parent / "comparison.json").read_text()) == document
-    assert (parent / "comparison.html").is_file()
+    for ending in ("html", "csv", "md", "tex"):
+        assert (parent / f"comparison.{ending}").is_file()
+    # Each on the same data and seeds: paired with joint training.
+    beside = {row["method"]: row["beside_joint"] for row in group["rows"]}
+    assert beside["joint"] is None
+    assert beside["unimodal-audio"]["seeds"] == [0, 1]
+    assert beside["unimodal-audio"]["time"] > 0
+    assert beside["unimodal-audio"]["passes"] == "1F 1B of one encoder"
     assert "run 6/6" in done.stderr
     # The same again, resumed: every run is complete.
     again = digits(*words, "--seed", "0", "--seed", "1", "--resume")

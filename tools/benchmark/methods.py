@@ -90,6 +90,12 @@ def trials(name, slug):
     ]
 
 
+def code_settings(slug):
+    """Hyper-parameters whose scale is another one in the authors' code."""
+    space = tomllib.loads((HERE / "search_space.toml").read_text())
+    return space["code"].get(slug, {})
+
+
 def run_path(out, name, slug, trial, seed):
     """The file of a run; `trial` is an index, or `CODE`."""
     return out / "runs" / name / slug / f"{trial}-seed{seed}.json"

@@ -21,6 +21,7 @@ from methods import JOINT_EPOCHS
 from methods import MOST_EPOCHS
 from methods import SEEDS
 from methods import best_trial
+from methods import code_settings
 from methods import read
 from methods import run_path
 from methods import save
@@ -53,7 +54,7 @@ def main(name, slug, out):
     for seed in SEEDS[1:]:
         ensure(out, name, slug, parts, best, choices[best], seed)
     if takes_variant(slug):
-        chosen = {**choices[best], "variant": "code"}
+        chosen = {**choices[best], "variant": "code", **code_settings(slug)}
         for seed in SEEDS:
             ensure(out, name, slug, parts, CODE, chosen, seed)
 

@@ -2,43 +2,38 @@
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-_HEADINGS = {"accuracy": "accuracy", "macro_f1": "macro F1", "map": "mAP"}
+from keras_balance.evaluation.comparison.text import text_tables
 
-
-def terminal_tables(groups):
-    """A renderable with one table per group of a `Comparison`."""
-    return Group(*(_table(group) for group in groups))
+_NAME = 24  # letters of a name that a narrow terminal keeps on one line
 
 
-def _table(group):
-    """Mean ± deviation in percent, and n, of each row."""
-    variants = {row.variant for row in group.rows}
-    title = f"{group.title}: test split, %"
-    if len(variants) == 1:
-        title += f", variant {variants.pop()}"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("method", overflow="fold")
-    table.add_column("n", justify="right")
-    for metric in group.metrics:
-        heading = _HEADINGS.get(metric) or metric.removesuffix("_accuracy")
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in group.rows:
-        # Still more than one: the title could not say it.
-        name = f"{row.name}, {row.variant}" if len(variants) > 1 else row.name
-        cells = [_cell(row, metric) for metric in group.metrics]
-        table.add_row(name, str(len(row.runs)), *cells)
-    if any(len(row.runs) > 1 for row in group.rows):
-        table.caption = "mean ± standard deviation (ddof 1) over n seeds"
+def terminal_tables(comparison):
+    """A renderable with the tables of every group of a `Comparison`."""
+    parts = list(map(_note, comparison.notes))
+    for group in comparison.groups:
+        for text in text_tables(group):
+            parts += [_table(text), *map(_note, text.notes), ""]
+    return Group(*parts)
+
+
+def _table(text):
+    table = Table(title=text.title, title_justify="left", title_style="bold")
+    for place, heading in enumerate(text.headings):
+        named = place < text.names
+        longest = max(len(row[place]) for row in text.rows)
+        table.add_column(
+            heading,
+            justify="left" if named else "right",
+            overflow="fold",
+            min_width=min(longest, _NAME) if named else None,
+        )
+    for row in text.rows:
+        # Text, not markup: "[a]" is part of a cell.
+        table.add_row(*map(Text, row))
     return table
 
 
-def _cell(row, metric):
-    found = row.statistics(metric)
-    if found["mean"] is None:
-        return "–"
-    text = f"{100 * found['mean']:.1f}"
-    if found["std"] is not None:
-        text += f" ± {100 * found['std']:.1f}"
-    # A modality's metric may be missing in some runs: then n is another.
-    return text if found["n"] == len(row.runs) else f"{text} (n={found['n']})"
+def _note(note):
+    return Text(note, style="dim")

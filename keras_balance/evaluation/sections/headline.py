@@ -1,72 +1,37 @@
-"""What was run, and its numbers on the test split."""
+"""The numbers of the test split, fused and per modality."""
 
-from keras_balance.evaluation import svg
+import math
+
 from keras_balance.evaluation.page import Html
-from keras_balance.evaluation.page import bullets
 from keras_balance.evaluation.page import join
 from keras_balance.evaluation.page import number
 from keras_balance.evaluation.page import section
 from keras_balance.evaluation.page import table
 from keras_balance.evaluation.page import tag
 from keras_balance.evaluation.run import METRICS
+from keras_balance.evaluation.sections.names import labelled
+
+# Name, heading, factor and decimals of what a table row shows.
+_COLUMNS = (
+    *((name, f"{heading}, %", 100.0, 1) for name, heading in METRICS.items()),
+    ("top5", "Top-5, %", 100.0, 1),
+    ("mean_class_accuracy", "Class mean, %", 100.0, 1),
+    ("ece", "ECE, %", 100.0, 1),
+    ("nll", "NLL", 1.0, 2),
+)
+_OWN_LOGITS = (
+    "A modality's row is read from the logits that this model gives that "
+    "modality alone; it is not a model trained on one modality."
+)
+_TERMS = (
+    "Class mean: the recall averaged over classes. ECE: expected calibration "
+    "error over 15 bins. NLL: negative log-likelihood of the true class, in "
+    "nats; lower is better for both."
+)
 
 
 def headline(run):
-    """Title, warnings, test numbers fused and per modality."""
-    return join([_title(run), _warnings(run), _numbers(run)])
-
-
-def _title(run):
-    config, evaluation = run.config, run.evaluation
-    epochs = len(run.history)
-    selected = evaluation.get("selected_epoch")
-    text = f"Trained for {epochs} epoch{'s' if epochs > 1 else ''}"
-    if selected is not None:
-        text += f"; evaluated at epoch {selected + 1}"
-        rule = evaluation.get("selection")
-        text += f", selected as {rule}" if rule else ""
-    return tag(
-        "header",
-        tag(
-            "p",
-            f"variant {config['variant']} · {config['backend']} · "
-            f"seed {config['seed']}",
-            class_="eyebrow",
-        ),
-        tag("h1", f"{config['method']} on {config['recipe']}"),
-        tag("p", f"{text}.", class_="summary"),
-    )
-
-
-def _warnings(run):
-    pieces = []
-    if run.config["demo"]:
-        pieces.append(_demo(run.config.get("demo_overrides", [])))
-    if run.changes:
-        text = "Settings changed on the command line: "
-        pieces.append(_note(text + ", ".join(run.changes) + "."))
-    return join(pieces)
-
-
-def _demo(overrides):
-    text = (
-        "This is a demonstration on a small generated data set. Its numbers "
-        "say nothing about the method and cannot be compared with published "
-        "ones."
-    )
-    if not overrides:
-        return _note(text)
-    return _note(
-        text + " It replaced these settings of the recipe:",
-        bullets([tag("code", override) for override in overrides]),
-    )
-
-
-def _note(text, *more):
-    return tag("div", tag("p", text), *more, class_="note")
-
-
-def _numbers(run):
+    """Tiles of the main numbers, and the table with every modality."""
     test = run.evaluation["test"]
     tiles = [
         tag(
@@ -79,7 +44,7 @@ def _numbers(run):
     return section(
         "Test split",
         tag("div", *tiles, class_="tiles"),
-        _per_modality(run) if test["per_modality"] else Html(""),
+        _table(run),
         lead=_lead(test),
     )
 
@@ -87,41 +52,45 @@ def _numbers(run):
 def _lead(test):
     samples, classes = test["samples"], len(test["class_names"])
     largest = max(map(sum, test["confusion"])) / samples
+    low, high = _wilson(test["accuracy"], samples)
     return (
         f"{samples} samples, {classes} classes. Always naming the most "
-        f"frequent class would be right {100 * largest:.1f} % of the time."
+        f"frequent class would be right {100 * largest:.1f} % of the time. "
+        "The number of samples alone leaves the accuracy between "
+        f"{100 * low:.1f} and {100 * high:.1f} % (95\u00a0% Wilson interval); "
+        "what another seed changes comes on top."
     )
 
 
-def _per_modality(run):
+def _wilson(share, samples, z=1.959964):
+    """The interval of a share that Wilson's score test does not reject."""
+    middle = share + z * z / (2 * samples)
+    half = z * math.sqrt(
+        share * (1 - share) / samples + (z / (2 * samples)) ** 2
+    )
+    scale = 1 + z * z / samples
+    return (middle - half) / scale, (middle + half) / scale
+
+
+def _table(run):
     test = run.evaluation["test"]
-    rows = [[_key("fused", None), *_cells(test)]]
+    columns = [column for column in _COLUMNS if column[0] in test]
+    if not test["per_modality"] and len(columns) == len(METRICS):
+        return Html("")
+    rows = [[labelled("fused", None), *_cells(test, columns)]]
     for index, name in enumerate(run.modalities):
         if name in test["per_modality"]:
             own = test["per_modality"][name]
-            rows.append([_key(name, index), *_cells(own)])
-    return join(
-        [
-            table(
-                ["prediction", *(f"{name}, %" for name in METRICS.values())],
-                rows,
-                class_="numbers",
-            ),
-            tag(
-                "p",
-                "A modality's row is read from the logits that this model "
-                "gives that modality alone; it is not a model trained on one "
-                "modality.",
-                class_="lead",
-            ),
-        ]
-    )
+            rows.append([labelled(name, index), *_cells(own, columns)])
+    headings = ["prediction", *(heading for _, heading, *_ in columns)]
+    notes = [_OWN_LOGITS] if test["per_modality"] else []
+    notes += [_TERMS] if "ece" in test else []
+    note = tag("p", " ".join(notes), class_="lead") if notes else Html("")
+    return join([table(headings, rows, class_="numbers"), note])
 
 
-def _cells(scores):
-    return [number(scores[key]) for key in METRICS]
-
-
-def _key(name, color):
-    style = f"--color: {svg.variable(color)}"
-    return join([tag("i", class_="key", style=style), name])
+def _cells(scores, columns):
+    return [
+        number(scores.get(name), scale=scale, digits=digits)
+        for name, _, scale, digits in columns
+    ]

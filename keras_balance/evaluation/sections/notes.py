@@ -3,9 +3,21 @@
 from keras_balance.evaluation.page import Html
 from keras_balance.evaluation.page import bullets
 from keras_balance.evaluation.page import section
+from keras_balance.evaluation.page import tag
+
+_SHOWN = 10
 
 
 def notes(run):
     """The notes of the recipe and the runner, in their words."""
     texts = run.evaluation.get("notes", [])
-    return section("Notes", bullets(texts)) if texts else Html("")
+    if not texts:
+        return Html("")
+    return section("Notes", bullets(texts[:_SHOWN]), _rest(texts[_SHOWN:]))
+
+
+def _rest(texts):
+    if not texts:
+        return Html("")
+    summary = tag("summary", f"{len(texts)} more")
+    return tag("details", summary, bullets(texts))

@@ -29,7 +29,7 @@ def published(run):
         return Html("")
     demo = run.config["demo"]
     # What is nearest to this run comes first.
-    ordered = sorted(entries, key=lambda entry: not _is_of(entry, run))
+    ordered = sorted(entries, key=lambda entry: not is_of(entry, run))
     headings = ["method and protocol", "metric", "published"]
     if not demo:
         headings += ["this run", "difference"]
@@ -50,7 +50,7 @@ def published(run):
     )
 
 
-def _is_of(entry, run):
+def is_of(entry, run):
     """Whether an entry has the method, and the settings, of the run."""
     config = run.config
     wanted = entry.get("config", {})
@@ -63,7 +63,7 @@ def _is_comparable(entry, run):
     of_run = [
         other
         for other in run.evaluation["published"]
-        if _is_of(other, run) and other["metric"] == entry["metric"]
+        if is_of(other, run) and other["metric"] == entry["metric"]
     ]
     return of_run == [entry]
 

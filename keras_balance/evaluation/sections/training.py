@@ -6,9 +6,12 @@ from keras_balance.evaluation.page import join
 from keras_balance.evaluation.page import section
 from keras_balance.evaluation.page import tag
 
+_PLAIN = ("epoch", "loss", "accuracy", "phase", "score_ratio")
+_SKIPPED = ("val_", "learning_rate")
+
 
 def training(run):
-    """Curves of loss, accuracy, score ratio, coefficient, gradient norm."""
+    """Curves of loss, accuracy, and every trace of the method."""
     epochs = [row["epoch"] + 1 for row in run.history]
     selected = run.evaluation.get("selected_epoch")
     marked = None if selected is None else selected + 1
@@ -24,12 +27,39 @@ def training(run):
         draw("Score ratio", _ratio(run), level=1.0),
         draw("Coefficient on the gradient", _traces(run, "_coefficient")),
         draw("Gradient norm of the encoder", _traces(run, "_gradient_norm")),
+        *(draw(title, lines) for title, lines in _others(run)),
     ]
     lead = "Solid: validation, or a trace of the method. Dashed: training."
     if marked is not None:
         lead += f" The dotted line is the epoch evaluated, {marked}."
     grid = tag("div", *figures, class_="figures")
     return section("Training", grid, lead=lead) if any(figures) else join([])
+
+
+def _others(run):
+    """Titles and lines of the traces that only some methods have."""
+    known = ("_accuracy", "_score", "_coefficient", "_gradient_norm")
+    found = {}
+    for column in dict.fromkeys(key for row in run.history for key in row):
+        index, rest = _of_modality(run, column)
+        if rest in known or column in _PLAIN or column.startswith(_SKIPPED):
+            continue
+        title = rest.strip("_").replace("_", " ").capitalize()
+        name = column
+        if index is not None:
+            name = run.modalities[index]
+            title += " per modality"
+        line = Line(name, _column(run, column), index)
+        found.setdefault(title, []).append(line)
+    return found.items()
+
+
+def _of_modality(run, column):
+    """The modality that a column is of, the longest name first."""
+    for name in sorted(run.modalities, key=len, reverse=True):
+        if column.startswith(f"{name}_"):
+            return run.modalities.index(name), column.removeprefix(name)
+    return None, column
 
 
 def _column(run, name):
