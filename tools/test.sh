@@ -53,7 +53,7 @@ suite() {
     "${backends[-1]}") paths+=("${oracles[@]/#/tests/}") ;;
     parity) paths=(tests/parity) backend=${backends[0]} ;;
     common)
-        paths=(tests "${ignored[@]}") backend=${backends[0]}
+        paths=(tests "${ignored[@]}") backend=${backends[-1]}
         unset XLA_FLAGS
         ;;
     esac
