@@ -202,7 +202,7 @@ def _advice(name, found, chance, epochs):
 
 def _write_rows(path, epoch, rows):
     """Writes the file anew with this epoch's rows after the earlier ones."""
-    from keras_balance.runs.folder import replacing
+    from keras_balance.atomic import replacing
 
     kept = []
     if path.is_file():

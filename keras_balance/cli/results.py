@@ -2,10 +2,10 @@
 
 import click
 
+from keras_balance.atomic import read_json
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
 from keras_balance.cli.screen import print_table
-from keras_balance.runs.folder import read_json
 
 
 def show_run(folder, as_json):

@@ -1,12 +1,12 @@
 """The report of one run: a page that opens offline."""
 
+from keras_balance.atomic import write_text
 from keras_balance.evaluation.figures.picture import write_all
 from keras_balance.evaluation.page import contents
 from keras_balance.evaluation.page import page
 from keras_balance.evaluation.run import read_run
 from keras_balance.evaluation.sections import SECTIONS
 from keras_balance.evaluation.sections import title
-from keras_balance.runs.folder import write_text
 
 
 def report_page(run):

@@ -8,9 +8,9 @@ import json
 import keras
 import numpy as np
 
+from keras_balance.atomic import write_text
 from keras_balance.callbacks.balance_monitor import BalanceMonitor
 from keras_balance.callbacks.balance_monitor import balance
-from keras_balance.runs.folder import write_text
 from keras_balance.runs.state import save_state
 from keras_balance.runs.state import save_weights
 

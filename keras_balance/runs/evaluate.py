@@ -4,6 +4,7 @@ import pathlib
 import zipfile
 import zlib
 
+from keras_balance.atomic import read_json
 from keras_balance.errors import UsageError
 from keras_balance.evaluation.run import read_document
 from keras_balance.evaluation.run import read_history
@@ -11,7 +12,6 @@ from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
 from keras_balance.runs.build import build
 from keras_balance.runs.folder import RunFolder
-from keras_balance.runs.folder import read_json
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import measure
 from keras_balance.runs.recorded import recorded_plan

@@ -2,8 +2,8 @@
 
 import time
 
-from keras_balance.runs.folder import replacing
-from keras_balance.runs.folder import write_json
+from keras_balance.atomic import replacing
+from keras_balance.atomic import write_json
 from keras_balance.runs.published import published
 
 SELECTION = {

@@ -5,8 +5,8 @@ import pathlib
 import shutil
 
 from keras_balance import data as datasets
-from keras_balance.runs.folder import read_json
-from keras_balance.runs.folder import write_json
+from keras_balance.atomic import read_json
+from keras_balance.atomic import write_json
 
 
 @dataclasses.dataclass(frozen=True)

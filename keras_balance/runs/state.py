@@ -10,8 +10,8 @@ import json
 
 import numpy as np
 
+from keras_balance.atomic import replacing
 from keras_balance.errors import UsageError
-from keras_balance.runs.folder import replacing
 
 
 def save_state(path, model, history):

@@ -4,8 +4,8 @@ import csv
 import io
 import pathlib
 
-from keras_balance.runs.folder import write_json
-from keras_balance.runs.folder import write_text
+from keras_balance.atomic import write_json
+from keras_balance.atomic import write_text
 
 
 def write_trials(folder, document, names, trials, best):

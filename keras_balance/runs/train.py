@@ -2,11 +2,11 @@
 
 import traceback
 
+from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
 from keras_balance.runs.build import build
-from keras_balance.runs.folder import write_json
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import evaluate
 from keras_balance.runs.measure import monitor

@@ -12,12 +12,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from keras_balance import atomic
 from keras_balance.errors import UsageError
 from keras_balance.evaluation import svg
 from keras_balance.evaluation import write_report
 from keras_balance.evaluation.report import report_page
 from keras_balance.evaluation.run import read_run
-from keras_balance.runs import folder as run_folder
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -425,7 +425,7 @@ def test_writing_is_atomic_and_repeatable(make_run, monkeypatch):
     def killed(source, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_folder.os, "replace", killed)
+    monkeypatch.setattr(atomic.os, "replace", killed)
     _edit(run / "config.json", method="another")
     with pytest.raises(KeyboardInterrupt):
         write_report(run)

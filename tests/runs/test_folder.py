@@ -1,9 +1,8 @@
-"""The run folder: in use, continued, and atomic files."""
-
-import os
+"""The run folder: in use, continued, and on which data."""
 
 import pytest
 
+from keras_balance import atomic
 from keras_balance.errors import UsageError
 from keras_balance.runs import folder as folders
 
@@ -39,7 +38,7 @@ def test_resume_with_another_configuration(run):
 def test_resume_on_other_data(run):
     run.start(CONFIG)
     run.check_data("abc")
-    folders.write_json(run.environment, {"data_checksum": "abc"})
+    atomic.write_json(run.environment, {"data_checksum": "abc"})
     run.check_data("abc")
     with pytest.raises(UsageError, match="checksum abc. Received"):
         run.check_data("abd")
@@ -51,28 +50,3 @@ def test_a_failure_before_the_start_does_not_block(run):
     run.check(CONFIG, resume=False)
     run.start(CONFIG)
     assert not run.error_log.exists()
-
-
-def test_replacing_keeps_the_old_file_on_an_error(tmp_path):
-    path = tmp_path / "a.txt"
-    folders.write_text(path, "old")
-    with pytest.raises(RuntimeError), folders.replacing(path) as part:
-        part.write_text("new")
-        raise RuntimeError
-    assert path.read_text() == "old"
-
-
-def test_replacing_is_whole_or_nothing(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    seen = []
-    replace = os.replace
-
-    def observe(source, target):
-        seen.append((path.exists(), source.read_text()))
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", observe)
-    folders.write_text(path, "whole\n")
-    assert seen == [(False, "whole\n")]
-    assert path.read_text() == "whole\n"
-    assert os.listdir(tmp_path) == ["a.txt"]

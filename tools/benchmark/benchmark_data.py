@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_balance.atomic import replacing
 from keras_balance.errors import UsageError
-from keras_balance.runs.folder import replacing
 
 PARTS = ("train", "validation", "test")
 

@@ -23,7 +23,7 @@ import tomllib
 import click
 
 from keras_balance import methods
-from keras_balance.runs.folder import replacing
+from keras_balance.atomic import replacing
 
 HERE = pathlib.Path(__file__).parent
 DATA = ("avdigits", "mosi", "mfeat")

@@ -4,13 +4,13 @@ import dataclasses
 import json
 import pathlib
 
+from keras_balance.atomic import write_json
+from keras_balance.atomic import write_text
 from keras_balance.errors import UsageError
 from keras_balance.evaluation.comparison.group import Group
 from keras_balance.evaluation.comparison.group import Row
 from keras_balance.evaluation.comparison.group import settings
 from keras_balance.evaluation.run import read_run
-from keras_balance.runs.folder import write_json
-from keras_balance.runs.folder import write_text
 
 APART = (
     "Runs of another recipe, backend, data or split are in tables of their "

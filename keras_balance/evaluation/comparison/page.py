@@ -2,6 +2,7 @@
 
 import pathlib
 
+from keras_balance.atomic import write_text
 from keras_balance.evaluation.comparison import sections
 from keras_balance.evaluation.comparison.figures import comparison_figures
 from keras_balance.evaluation.comparison.notes import DEMO
@@ -11,7 +12,6 @@ from keras_balance.evaluation.page import Html
 from keras_balance.evaluation.page import page
 from keras_balance.evaluation.page import section
 from keras_balance.evaluation.page import tag
-from keras_balance.runs.folder import write_text
 
 
 def write_page(comparison, path):

@@ -7,13 +7,13 @@ import matplotlib
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from keras_balance.atomic import replacing
 from keras_balance.evaluation import svg
 from keras_balance.evaluation.page import Html
 from keras_balance.evaluation.page import bullets
 from keras_balance.evaluation.page import join
 from keras_balance.evaluation.page import slug
 from keras_balance.evaluation.page import tag
-from keras_balance.runs.folder import replacing
 
 # Markers, and the characters that look like them in a legend of the page.
 MARKERS = {"o": "●", "s": "■", "^": "▲", "v": "▼", "D": "◆", "P": "✚", "X": "✖"}
