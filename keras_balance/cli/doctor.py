@@ -24,7 +24,7 @@ print(json.dumps({"state": "loads"}))
 """
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Check what this machine can run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json):
     """Check the installation: backends, devices, versions, tensorflow-io."""

@@ -19,7 +19,10 @@ COLUMNS = {
 }
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    short_help="Evaluate a run from its checkpoint, or a file of logits.",
+)
 @click.argument("run", required=False, metavar="[RUN]")
 @click.option(
     "--outputs",

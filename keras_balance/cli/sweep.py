@@ -20,7 +20,7 @@ from keras_balance.runs import search_space
 from keras_balance.runs import sweep_checks
 
 
-@click.command("sweep")
+@click.command("sweep", short_help="Tune settings on validation data.")
 @click.argument("recipe")
 @click.option("--method", "methods", multiple=True, help="Repeatable.")
 @click.option(
