@@ -37,6 +37,7 @@ from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
 from keras_balance.models.arguments import check_choice
 from keras_balance.models.arguments import check_count
+from keras_balance.models.inference import Forward
 from keras_balance.models.inference import forward_model
 from keras_balance.models.one_at_a_time import OneAtATime
 from keras_balance.models.snapshot import Snapshot
@@ -87,6 +88,19 @@ def stage_of(epoch, mode, super_epoch, branches):
     if epoch >= estimation:
         return None, epoch - estimation
     return epoch // super_epoch, epoch % super_epoch
+
+
+class OwnLogits(Forward):
+    """The logits of one modality; the other encoders are not run."""
+
+    def __init__(self, model, modality):
+        super().__init__(model)
+        self.modality = modality
+
+    def call(self, x):
+        features = self.model.encode(self.modality, x)
+        found = self.model.outputs_of_one(self.modality, features, x)
+        return {f"unimodal/{self.modality}": found.logits}
 
 
 @keras.saving.register_keras_serializable("keras_balance")
@@ -184,7 +198,7 @@ class GradientBlending(OneAtATime):
         if branch is None or offset < self.super_epoch - 1:
             return
         losses = keras.ops.convert_to_numpy(self.end_losses).copy()
-        losses[:, branch] = self.measured_losses(data)[:, branch]
+        losses[:, branch] = self.measured_losses(data, branch)[:, branch]
         self.end_losses.assign(losses)
         if branch == len(self.modalities):
             start = keras.ops.convert_to_numpy(self.start_losses)
@@ -196,25 +210,33 @@ class GradientBlending(OneAtATime):
         count = len(self.modalities) + 1
         return stage_of(epoch, self.mode, self.super_epoch, count)
 
-    def measured_losses(self, data):
-        """float32 `(2, M + 1)`: on training and on validation data."""
+    def measured_losses(self, data, branch=None):
+        """float32 `(2, M + 1)`: on training and on validation data.
+
+        Where one branch is asked for, the others are zero, and a modality's
+        is measured without running the other encoders.
+        """
         readers = (data.training_batches(), data.validation_batches())
-        rows = [self.mean_losses(reader) for reader in readers]
+        rows = [self.mean_losses(reader, branch) for reader in readers]
         return np.array(rows, "float32")
 
-    def mean_losses(self, reader):
+    def mean_losses(self, reader, branch=None):
         """Mean compiled loss of each branch, over the rows that have it."""
-        forward = forward_model(self)
-        sums = np.zeros(len(self.modalities) + 1)
-        totals = np.zeros_like(sums)
+        names = (*self.modalities, None)
+        forward, wanted = forward_model(self), range(len(names))
+        if branch is not None:
+            wanted = [branch]
+        if branch is not None and names[branch] is not None:
+            forward = forward_model(self, OwnLogits, modality=names[branch])
+        sums, totals = np.zeros(len(names)), np.zeros(len(names))
         for x, y, weight in reader:
             found = forward.on_batch(x)
             weight = np.ones(len(y)) if weight is None else np.ravel(weight)
-            for i, name in enumerate((*self.modalities, None)):
+            for i in wanted:
                 key, own = "logits", weight
-                if name is not None:
-                    key = f"unimodal/{name}"
-                    own = weight * np.ravel(x.get(f"{name}_present", 1.0))
+                if names[i] is not None:
+                    key = f"unimodal/{names[i]}"
+                    own = weight * np.ravel(x.get(f"{names[i]}_present", 1.0))
                 loss = self.loss_object(y, found[key], own.astype("float32"))
                 # Keras divides by the rows, whatever their weights.
                 sums[i] += float(ops.convert_to_numpy(loss)) * len(y)

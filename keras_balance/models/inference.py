@@ -59,20 +59,22 @@ class Untracked:
         self.value = value
 
 
-def forward_model(model, kind=Forward):
+def forward_model(model, kind=Forward, **arguments):
     """The `Forward` of a model, the same one at every call.
 
     Args:
         model: see `Forward`.
         kind: `Forward`, or a class derived from it.
+        **arguments: further ones of that class.
     """
     held = getattr(model, "_forward_models", None)
     if held is None:
         held = Untracked({})
         model._forward_models = held
-    if kind not in held.value:
-        held.value[kind] = kind(model)
-    return held.value[kind]
+    key = (kind, *sorted(arguments.items()))
+    if key not in held.value:
+        held.value[key] = kind(model, **arguments)
+    return held.value[key]
 
 
 def read_features(model, batches):

@@ -106,7 +106,11 @@ def per_epoch(slug, arguments, count, epochs):
         y,
         batch_size=BATCH,
         epochs=epochs,
-        validation_data=(x, y),
+        # A quarter of it, as of the real sets: some methods read it, too.
+        validation_data=(
+            {n: v[: ROWS // 4] for n, v in x.items()},
+            y[: ROWS // 4],
+        ),
         verbose=0,
         callbacks=[watch],
     )
