@@ -6,6 +6,8 @@ import warnings
 
 import keras
 
+from keras_balance.atomic import replacing
+
 # What is watched of each modality, as the models name it in the logs.
 QUANTITIES = (
     "accuracy",
@@ -202,8 +204,6 @@ def _advice(name, found, chance, epochs):
 
 def _write_rows(path, epoch, rows):
     """Writes the file anew with this epoch's rows after the earlier ones."""
-    from keras_balance.atomic import replacing
-
     kept = []
     if path.is_file():
         with open(path, newline="") as file:

@@ -2,6 +2,8 @@
 
 from rich.table import Table
 
+from keras_balance.callbacks.balance_monitor import own_accuracies
+
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = 24  # epochs of a sparkline
 _HEADINGS = {
@@ -34,9 +36,8 @@ class BalanceTable:
         for name, row in rows.items():
             # A probe is not measured in every epoch: the last one stays.
             self.last.setdefault(name, {}).update(row)
-            own = row.get("val_accuracy", row.get("accuracy"))
-            if own is not None:
-                self.accuracies.setdefault(name, []).append(own)
+        for name, own in own_accuracies(rows).items():
+            self.accuracies.setdefault(name, []).append(own)
 
     def __rich__(self):
         found = {q for row in self.last.values() for q in row}
@@ -68,11 +69,8 @@ def sparkline(shares):
     )
 
 
-def own_accuracies(rows):
+def line(rows):
     """The rows as one line of text, for output that goes to a file."""
-    texts = []
-    for name, row in rows.items():
-        own = row.get("val_accuracy", row.get("accuracy"))
-        if own is not None:
-            texts.append(f"{name} {own:.4f}")
+    own = own_accuracies(rows)
+    texts = [f"{name} {accuracy:.4f}" for name, accuracy in own.items()]
     return "  own accuracy: " + ", ".join(texts) if texts else ""

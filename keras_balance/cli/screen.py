@@ -44,7 +44,7 @@ class Screen:
         from keras_balance.cli import live
 
         if not self.console.is_terminal:
-            text = live.own_accuracies(rows)
+            text = live.line(rows)
             if text:
                 self.line(text)
             return

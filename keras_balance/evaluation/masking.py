@@ -14,8 +14,8 @@ import numpy as np
 from keras import ops
 
 from keras_balance.metrics import coalitions
+from keras_balance.models import fit_data
 from keras_balance.models import inference
-from keras_balance.models.fit_data import batches
 
 ROWS = 256
 # Above it 2^M is too much: only M + M + 2 coalitions are evaluated.
@@ -136,7 +136,7 @@ def features_of_zeros(model, data, features, marks):
         features: dict by modality of `(samples, dim)`, for the shapes.
         marks: presence marks; rows that lack a modality stay zero.
     """
-    x = next(batches(data_tuple(data), ROWS))[0]
+    x = next(fit_data.batches(fit_data.as_tuple(data), ROWS))[0]
     row = {name: x[name][:1] for name in model.modalities}
     row |= {f"shown/{name}": np.zeros(1, "float32") for name in row}
     found = changed_features(model, row)
@@ -152,7 +152,7 @@ def features_of_zeros(model, data, features, marks):
 def masked_features(model, data, chosen):
     """Features of a pass in which only the modalities `chosen` are shown."""
     parts, rows = [], 0
-    for x, y, _ in batches(data_tuple(data), ROWS):
+    for x, y, _ in fit_data.batches(fit_data.as_tuple(data), ROWS):
         rows = max(rows, len(y))
         given = inputs_of(model, x)
         for name in model.modalities:
@@ -207,12 +207,6 @@ def inputs_of(model, x, names=None):
     names = model.modalities if names is None else names
     keys = [k for name in names for k in (name, f"{name}_present")]
     return {key: x[key] for key in keys if key in x}
-
-
-def data_tuple(data):
-    """`data` as `keras_balance.models.fit_data.batches` takes it."""
-    whole = data if isinstance(data, tuple) else (data,)
-    return (*whole, None, None)[:3]
 
 
 def joined(parts):

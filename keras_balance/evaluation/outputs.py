@@ -31,10 +31,8 @@ def outputs(model, data, batch_size=32):
     from keras_balance.models import inference
 
     forward = inference.forward_model(model)
-    whole = data if isinstance(data, tuple) else (data,)
-    whole = (*whole, None, None)[:3]
     parts = {}
-    for x, y, _ in fit_data.batches(whole, batch_size):
+    for x, y, _ in fit_data.batches(fit_data.as_tuple(data), batch_size):
         if y is None:
             raise ValueError(
                 "Expected batches (x, y) with labels. Received: a batch of "

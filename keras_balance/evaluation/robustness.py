@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_balance.evaluation import masking
 from keras_balance.metrics import accuracy
+from keras_balance.models import fit_data
 from keras_balance.models import inference
-from keras_balance.models.fit_data import batches
 
 LEVELS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -115,7 +115,7 @@ def spreads(model, data):
     """
     forward = inference.forward_model(model, Moments)
     parts, kept, size = [], {}, 0
-    for x, y, _ in batches(masking.data_tuple(data), masking.ROWS):
+    for x, y, _ in fit_data.batches(fit_data.as_tuple(data), masking.ROWS):
         size = max(size, len(y))
         kept = masking.inputs_of(model, x)
         found = masking.predicted(forward, kept, size)
@@ -142,7 +142,7 @@ def _noisy_features(model, data, name, scales, seed):
     shape, rows = None, 0
     random = np.random.default_rng(seed)
     parts = [[] for _ in scales]
-    for x, y, _ in batches(masking.data_tuple(data), masking.ROWS):
+    for x, y, _ in fit_data.batches(fit_data.as_tuple(data), masking.ROWS):
         rows = max(rows, len(y))
         x = masking.inputs_of(model, x, names)
         if shape is None:

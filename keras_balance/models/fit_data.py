@@ -93,6 +93,16 @@ class FitData(NamedTuple):
         return batches(self.validation_data, self.batch_size)
 
 
+def as_tuple(data):
+    """`(x, y, sample_weight)` of one argument, as `batches` takes it.
+
+    Args:
+        data: a tuple of arrays, or anything that yields batches.
+    """
+    whole = data if isinstance(data, tuple) else (data,)
+    return (*whole, None, None)[:3]
+
+
 def batches(data, batch_size=None, limit=None):
     """Reads what `fit` takes, batch by batch.
 

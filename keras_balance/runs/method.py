@@ -41,7 +41,7 @@ def parameters(slug):
     names = set()
     for one in method.__mro__:
         if not one.__module__.startswith("keras_balance.methods."):
-            break
+            continue
         if "__init__" in vars(one):
             signature = inspect.signature(one.__init__).parameters.values()
             names |= {p.name for p in signature if p.kind != p.VAR_KEYWORD}

@@ -6,7 +6,6 @@ Started by methods.py, one process for each method and data set.
 """
 
 import functools
-import inspect
 import json
 import pathlib
 import sys
@@ -31,6 +30,7 @@ from passes import epochs_within
 import keras_balance as kb
 from keras_balance.metrics import accuracy
 from keras_balance.metrics import macro_f1
+from keras_balance.runs.method import parameters
 
 DIVERGED = {
     "epochs": 0,
@@ -61,12 +61,7 @@ def main(name, slug, out):
 
 def takes_variant(slug):
     """Whether the authors' code differs from their paper."""
-    model = getattr(kb, kb.methods.get(slug).class_name)
-    return any(
-        "variant" in inspect.signature(kind.__init__).parameters
-        for kind in model.__mro__
-        if kind.__module__.startswith("keras_balance")
-    )
+    return "variant" in parameters(slug)
 
 
 def ensure(out, name, slug, parts, index, chosen, seed):
