@@ -22,6 +22,7 @@ _FOLDERS = (
     "models",
     "optimizers",
     "preprocessing",
+    "reports",
 )
 _MODELS = {
     "BalancedModel": "keras_balance.models.balanced",

@@ -23,7 +23,7 @@ def command(runs, out, as_json):
     keras-balance compare runs/cremad-ogm/joint-* runs/cremad-ogm/ogm-ge-*
     """
     from keras_balance.cli import results
-    from keras_balance.evaluation.comparison.find import find_runs
+    from keras_balance.runs.find import find_runs
 
     folders, unfinished = find_runs(runs)
     for folder in unfinished:

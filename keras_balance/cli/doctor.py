@@ -18,7 +18,7 @@ import json, keras
 print(json.dumps({"device": str(keras.ops.zeros(()).device)}))
 """
 _READER = """
-import json, keras_balance.data.readers as readers
+import json, keras_balance.data.decoding.readers as readers
 readers.get("tensorflow-io")
 print(json.dumps({"state": "loads"}))
 """

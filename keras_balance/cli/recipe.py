@@ -254,7 +254,9 @@ def _run_here(plan, options, screen):
     words = [word for word in sys.argv[1:] if word != "--child"]
     folder = run(plan, options["resume"], screen, words)
     screen.close()
-    if not options["child"]:
+    if options["child"]:
+        results.draw(folder)
+    else:
         results.show_run(folder, options["as_json"])
 
 

@@ -6,12 +6,12 @@ import click
 
 from keras_balance.cli.screen import Screen
 from keras_balance.errors import UsageError
-from keras_balance.evaluation.run import METRICS
-from keras_balance.evaluation.run import read_document
 from keras_balance.runs import backend as backends
 from keras_balance.runs import checks
 from keras_balance.runs import environment
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs.finished import METRICS
+from keras_balance.runs.finished import read_document
 from keras_balance.runs.recorded import differences
 from keras_balance.runs.recorded import recorded_plan
 

@@ -8,14 +8,22 @@ from keras_balance.cli.screen import print_rich
 from keras_balance.cli.screen import print_table
 
 
+def draw(folder):
+    """Write the report of a complete run, `RunFolder`."""
+    from keras_balance.reports import write_report
+
+    write_report(folder.path)
+
+
 def show_run(folder, as_json):
-    """Print one run's test numbers and the path of its report.
+    """Draw one run's report; print its test numbers and where it is.
 
     Args:
         folder: `RunFolder` of a complete run.
         as_json: boolean.
     """
-    evaluation = read_json(folder.path / "evaluation.json")
+    draw(folder)
+    evaluation = read_json(folder.evaluation)
     if as_json:
         report = str(folder.report.resolve())
         print_json({"folder": str(folder.path), "report": report, **evaluation})
@@ -40,7 +48,7 @@ def show_comparison(folders, as_json, out):
         as_json: boolean.
         out: path of the folder that the files go to.
     """
-    from keras_balance.evaluation.comparison import compare
+    from keras_balance.reports.comparison import compare
 
     comparison = compare(folders)
     page = comparison.write(out)

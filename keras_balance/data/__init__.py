@@ -8,8 +8,8 @@ DATASETS = {
     "avdigits": "keras_balance.data.avdigits",
 }
 _LAZY = {
-    "BatchDataset": "keras_balance.data.dataset",
-    "PreparedData": "keras_balance.data.prepared",
+    "BatchDataset": "keras_balance.data.loading.batches",
+    "PreparedData": "keras_balance.data.preparation.prepared",
 }
 
 __all__ = ["DATASETS", "default_cache_dir", "get", "names", *_LAZY]

@@ -1,6 +1,6 @@
-"""Evaluation: model outputs, their summary, the report, the comparison.
+"""From a trained model to numbers: outputs, their summary, the analysis.
 
-Importing this package imports neither Keras nor Matplotlib.
+Importing this package does not import Keras.
 """
 
 import importlib
@@ -11,10 +11,7 @@ from keras_balance.evaluation.outputs import outputs
 
 _HOMES = {
     "analyse": "analysis",
-    "Comparison": "comparison",
-    "compare": "comparison",
     "summarize": "summary",
-    "write_report": "report",
 }
 
 __all__ = ["outputs", *_HOMES]

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
 from keras_balance.fusions.fusion import Fusion
-from keras_balance.models.arguments import check_count
 
 
 @keras.saving.register_keras_serializable("keras_balance")

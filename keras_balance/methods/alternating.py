@@ -28,16 +28,16 @@ optimizer, `restarts=True`: SGD 1e-2, momentum 0.9, decay 5e-4.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_shares
 from keras_balance.fusions.shared import Shared
+from keras_balance.mechanisms.averages import AVERAGES
+from keras_balance.mechanisms.averages import Averaging
+from keras_balance.mechanisms.averages import stacked
+from keras_balance.mechanisms.one_at_a_time import OneAtATime
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_shares
-from keras_balance.models.averages import AVERAGES
-from keras_balance.models.averages import Averaging
-from keras_balance.models.averages import stacked
 from keras_balance.models.multimodal import Outputs
-from keras_balance.models.one_at_a_time import OneAtATime
 from keras_balance.optimizers.slots import restart
 
 GRANULARITIES = ("batch", "epoch", "stage")

@@ -31,10 +31,10 @@ Values: T 8, gamma 4, the first 6 epochs without weights; SGD 1e-3, momentum
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.mechanisms.modulated import ModulatedModel
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.modulated import ModulatedModel
 
 LAST = 2**31 - 1
 
@@ -83,7 +83,7 @@ class ARL(ModulatedModel):
         gamma: float, what the unimodal losses are multiplied by.
         warmup_epochs: integer, the first epochs, with equal weights.
         apply_to: "gradient" or "update", see
-            `keras_balance.models.modulated.ModulatedModel`.
+            `keras_balance.mechanisms.modulated.ModulatedModel`.
         **kwargs: further arguments of `keras_balance.MultimodalModel`.
 
     Raises:

@@ -40,17 +40,17 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_shares
+from keras_balance.arguments import check_variant
 from keras_balance.engine import replicas
 from keras_balance.fusions.shared import Shared
+from keras_balance.mechanisms.averages import Averaging
+from keras_balance.mechanisms.one_at_a_time import OneAtATime
 from keras_balance.models import batch as batches
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_shares
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.averages import Averaging
 from keras_balance.models.multimodal import Outputs
-from keras_balance.models.one_at_a_time import OneAtATime
 
 
 def ensemble(logits, count):

@@ -27,9 +27,9 @@ Values: lam 0.1.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 
 

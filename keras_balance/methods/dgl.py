@@ -24,9 +24,9 @@ after 70, gradients clipped to norm 40.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_number
 from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_number
 from keras_balance.models.balanced import BalancedModel
 
 

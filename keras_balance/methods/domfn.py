@@ -38,10 +38,10 @@ Values: gamma 0.8, eta 0.5, tau 0.5 (CMU-MOSI, three modalities) or 0.2, and
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
 from keras_balance.fusions.mid_mlp import MidMLP
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
 from keras_balance.models.balanced import BalancedModel
 
 

@@ -33,11 +33,11 @@ weight 1e-3 and epsilon 1e-4 for it are our choice.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 
 TINY = 1e-12

@@ -33,16 +33,16 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.convolution_kernels import TouchesKernels
 from keras_balance.methods.unimodal_teacher import STUDENTS
 from keras_balance.methods.unimodal_teacher import UniModalTeacher
 from keras_balance.methods.unimodal_teacher import deserialized
 from keras_balance.methods.unimodal_teacher import serialized
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import Update
-from keras_balance.models.convolution_kernels import TouchesKernels
 
 # By how much mean scores must differ.
 TOLERANCE = 1e-6

@@ -33,14 +33,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
 from keras_balance.engine import replicas
+from keras_balance.mechanisms.one_at_a_time import OneAtATime
+from keras_balance.mechanisms.snapshot import Snapshot
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_count
 from keras_balance.models.inference import Forward
 from keras_balance.models.inference import forward_model
-from keras_balance.models.one_at_a_time import OneAtATime
-from keras_balance.models.snapshot import Snapshot
 from keras_balance.optimizers.slots import restart
 
 LEAST_GAIN = 1e-6

@@ -32,13 +32,13 @@ Values: epsilon 0.01, 5 steps, 2 epochs of warm-up, ratio 4, units after stages
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.engine import replicas
+from keras_balance.methods.greedy_joined import JoinedModel
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.joined import JoinedModel
 
 TINY = 1e-30
 SCHEDULES = ("guided", "random")

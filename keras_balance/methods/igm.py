@@ -51,18 +51,18 @@ the best epoch is, too: `restart`.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.averages import Averaging
+from keras_balance.mechanisms.one_at_a_time import OneAtATime
+from keras_balance.mechanisms.sharpness import sharp_gradients
+from keras_balance.methods.igm_best_epoch import BestEpoch
+from keras_balance.methods.igm_head_inputs import input_moments
+from keras_balance.methods.igm_head_inputs import linear_maps
+from keras_balance.methods.igm_mixup import mixed
+from keras_balance.methods.igm_mixup import partners
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.averages import Averaging
-from keras_balance.models.best_epoch import BestEpoch
-from keras_balance.models.head_inputs import input_moments
-from keras_balance.models.head_inputs import linear_maps
-from keras_balance.models.mixing import mixed
-from keras_balance.models.mixing import partners
-from keras_balance.models.one_at_a_time import OneAtATime
-from keras_balance.models.sharpness import sharp_gradients
 from keras_balance.optimizers.projections import flat_filter
 from keras_balance.optimizers.projections import kept_share
 

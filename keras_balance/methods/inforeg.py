@@ -35,13 +35,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.snapshot import Snapshot
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.balanced import Update
-from keras_balance.models.snapshot import Snapshot
 
 # beta of the first modality, and of the others in the code's variant.
 BETA, OTHERS = 0.95, 0.1

@@ -27,8 +27,8 @@ import itertools
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_variant
 from keras_balance.models import scores
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 
 EPSILON = 1e-12

@@ -40,10 +40,10 @@ commands leave L_CEB out; its weight in the paper is unknown to us.
 import keras
 from keras import ops
 
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 
 STRATEGIES = {"greedy": -1.0, "independent": 0.0, "collaborative": 1.0}

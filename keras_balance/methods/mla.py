@@ -47,14 +47,14 @@ import math
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_shares
+from keras_balance.arguments import check_variant
 from keras_balance.fusions.shared import Shared
+from keras_balance.mechanisms.averages import Averaging
+from keras_balance.mechanisms.one_at_a_time import OneAtATime
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_shares
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.averages import Averaging
 from keras_balance.models.fit_data import count_batches
-from keras_balance.models.one_at_a_time import OneAtATime
 from keras_balance.optimizers.projections import kept_share
 from keras_balance.optimizers.projections import next_projection
 

@@ -23,9 +23,9 @@ contrastive loss, off by default there, is left out.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.fusions.concat import LinearHead
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 
 EPSILON = 1e-12

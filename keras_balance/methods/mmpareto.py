@@ -35,13 +35,13 @@ import warnings
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.modulated import SCALE_FREE
+from keras_balance.mechanisms.modulated import innermost
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.balanced import Update
-from keras_balance.models.modulated import SCALE_FREE
-from keras_balance.models.modulated import innermost
 
 TINY = 1e-30
 # A direction this much shorter than the gradients is their rounding error.

@@ -31,8 +31,8 @@ import math
 import keras
 from keras import ops
 
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_number
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_number
 from keras_balance.models.balanced import BalancedModel
 
 EPSILON = 1e-8

@@ -37,12 +37,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.snapshot import Snapshot
 from keras_balance.models import batch as batches
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
-from keras_balance.models.snapshot import Snapshot
 from keras_balance.optimizers.update_scale import scale_update
 
 NONE_LEFT = "(none)"

@@ -35,11 +35,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.modulated import ModulatedModel
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.modulated import ModulatedModel
 
 STRATEGIES = ("dynamic", "keep")
 

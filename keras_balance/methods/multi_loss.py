@@ -27,10 +27,10 @@ AVE), the commands of its README alpha 0.5 and beta_max 10 (CREMA-D, ResNet).
 import keras
 from keras import ops
 
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.mechanisms.modulated import ModulatedModel
 from keras_balance.models.balanced import BalancedModel
-from keras_balance.models.modulated import ModulatedModel
 
 EPSILON = 1e-8
 

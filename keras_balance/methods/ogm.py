@@ -42,12 +42,12 @@ mean of s^j / s^m over the others.
 import keras
 from keras import ops
 
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.arguments import check_window
-from keras_balance.models.convolution_kernels import TouchesKernels
-from keras_balance.models.modulated import ModulatedModel
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.arguments import check_window
+from keras_balance.mechanisms.convolution_kernels import TouchesKernels
+from keras_balance.mechanisms.modulated import ModulatedModel
 from keras_balance.optimizers.gradient_noise import tensor_noise
 
 EPSILON = 1e-8

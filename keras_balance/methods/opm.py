@@ -32,10 +32,10 @@ Values: q_base 0.5, lambda 0.5 and p_exe 0.7 on Kinetics-Sounds (by default
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.methods.ogm import discrepancy_ratios
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.balanced import Update
 from keras_balance.models.multimodal import Outputs

@@ -52,14 +52,14 @@ encoders from unimodal training. The authors' best models have 35 to 775 stages.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
 from keras_balance.engine import replicas
 from keras_balance.fusions.shared import Shared
+from keras_balance.mechanisms.averages import stacked
+from keras_balance.methods import reconboost_stages as stages
 from keras_balance.models import batch as batches
-from keras_balance.models import stages
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
-from keras_balance.models.averages import stacked
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.multimodal import Outputs
 from keras_balance.models.scores import true_class_probability

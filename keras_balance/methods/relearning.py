@@ -32,11 +32,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.mechanisms.snapshot import Snapshot
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.inference import read_features
-from keras_balance.models.snapshot import Snapshot
 
 
 def scaled(features):

@@ -22,10 +22,10 @@ Values: rho 0.05 (SAM), about ten times as much for ASAM.
 
 import keras
 
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_number
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_number
+from keras_balance.mechanisms.sharpness import sharp_gradients
 from keras_balance.models.balanced import BalancedModel
-from keras_balance.models.sharpness import sharp_gradients
 
 
 @keras.saving.register_keras_serializable("keras_balance")
@@ -44,7 +44,7 @@ class SAM(BalancedModel):
             pass
 
     A method that wants this of some of its passes alone calls
-    `keras_balance.models.sharpness.sharp_gradients` in them.
+    `keras_balance.mechanisms.sharpness.sharp_gradients` in them.
 
     Args:
         encoders: see `keras_balance.MultimodalModel`.

@@ -50,17 +50,17 @@ import numpy as np
 from keras import ops
 
 from keras_balance import metrics
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
-from keras_balance.models.arguments import check_variant
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
+from keras_balance.arguments import check_variant
+from keras_balance.methods.sample_valuation_data import Resampled
+from keras_balance.methods.sample_valuation_data import unpacked
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.inference import Forward
 from keras_balance.models.inference import class_indices
 from keras_balance.models.inference import forward_model
 from keras_balance.models.multimodal import row_marks
-from keras_balance.models.resampling import Resampled
-from keras_balance.models.resampling import unpacked
 
 LEVELS = ("sample", "modality")
 

@@ -24,11 +24,11 @@ differ here.
 
 import keras
 
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_shares
 from keras_balance.engine import replicas
-from keras_balance.models.arguments import check_choice
-from keras_balance.models.arguments import check_shares
-from keras_balance.models.averages import AVERAGES
-from keras_balance.models.averages import Averaging
+from keras_balance.mechanisms.averages import AVERAGES
+from keras_balance.mechanisms.averages import Averaging
 from keras_balance.models.balanced import BalancedModel
 
 

@@ -28,9 +28,9 @@ trained to convergence.
 import keras
 from keras import ops
 
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
 from keras_balance.engine import replicas
-from keras_balance.models.arguments import check_count
-from keras_balance.models.arguments import check_number
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.checks import check_encoders
 from keras_balance.models.checks import check_inputs

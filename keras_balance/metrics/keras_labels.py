@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_balance.models.batch import is_one_hot
+from keras_balance.labels import is_one_hot
 
 
 def class_indices(y_true, num_classes):

@@ -5,7 +5,6 @@ import importlib
 _MODULES = {
     "BalancedModel": "keras_balance.models.balanced",
     "Batch": "keras_balance.models.batch",
-    "ModulatedModel": "keras_balance.models.modulated",
     "MultimodalModel": "keras_balance.models.multimodal",
     "Outputs": "keras_balance.models.multimodal",
     "Update": "keras_balance.models.balanced",

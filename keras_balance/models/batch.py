@@ -6,6 +6,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from keras_balance.labels import is_one_hot
+
 
 class Batch(NamedTuple):
     """A batch with its labels made safe.
@@ -65,11 +67,6 @@ def unpack(data, num_classes):
         weight = ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
     count = ops.sum(ops.cast(invalid, "int32"))
     return Batch(x, y, sample_weight, labels, weight, count)
-
-
-def is_one_hot(shape, num_classes):
-    """Whether labels of this shape are one-hot rows."""
-    return len(shape) == 2 and shape[1] == num_classes and num_classes > 1
 
 
 def check_label_shape(shape, num_classes):

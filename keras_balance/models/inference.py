@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_balance.models.batch import is_one_hot
+from keras_balance.labels import is_one_hot
 
 
 class Forward(keras.Model):

@@ -5,13 +5,13 @@ import inspect
 
 import keras
 
-from keras_balance.callbacks.method_hooks import MethodHooks
-from keras_balance.callbacks.method_hooks import check_arrays
 from keras_balance.engine import Engine
 from keras_balance.models import batch as batches
 from keras_balance.models import losses
 from keras_balance.models.fit_data import FitData
 from keras_balance.models.fit_data import split_off_validation
+from keras_balance.models.method_hooks import MethodHooks
+from keras_balance.models.method_hooks import check_arrays
 from keras_balance.models.multimodal import MultimodalModel
 from keras_balance.optimizers.per_modality import PerModality
 from keras_balance.optimizers.per_modality import one_per_group

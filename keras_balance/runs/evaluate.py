@@ -6,11 +6,11 @@ import zlib
 
 from keras_balance.atomic import read_json
 from keras_balance.errors import UsageError
-from keras_balance.evaluation.run import read_document
-from keras_balance.evaluation.run import read_history
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
 from keras_balance.runs.build import build
+from keras_balance.runs.finished import read_document
+from keras_balance.runs.finished import read_history
 from keras_balance.runs.folder import RunFolder
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import measure
@@ -29,7 +29,7 @@ _BROKEN = (
 def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     """Evaluate a trained run again, from its checkpoint.
 
-    Replaces outputs.npz, evaluation.json and the report; what training wrote
+    Replaces outputs.npz and evaluation.json; what training wrote
     stays as it is.
 
     Args:
@@ -58,7 +58,6 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     backend.start(plan.backend)
     import keras
 
-    from keras_balance.evaluation.report import write_report
     from keras_balance.runs import source
 
     recipe = recipes.load(plan.recipe)
@@ -69,7 +68,6 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     screen.line("evaluating")
     clock = Clock(_earlier_seconds(folder))
     measure(recipe, plan, folder, model, parts, history, clock)
-    write_report(folder.path)
     return folder
 
 

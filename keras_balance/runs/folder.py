@@ -37,6 +37,7 @@ class RunFolder:
         self.best = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
         self.environment = self.path / "environment.json"
+        self.evaluation = self.path / "evaluation.json"
         self.report = self.path / "report.html"
         self.error_log = self.path / "error.log"
 
@@ -107,5 +108,5 @@ class RunFolder:
 
     @property
     def complete(self):
-        """Whether nothing is left to do: the report is written last."""
-        return self.report.is_file()
+        """Whether nothing is left to train or measure."""
+        return self.evaluation.is_file()

@@ -3,12 +3,12 @@
 import pathlib
 
 from keras_balance.errors import UsageError
-from keras_balance.evaluation.run import flatten
-from keras_balance.evaluation.run import read_document
 from keras_balance.runs import plan as plans
 from keras_balance.runs import recipe as recipes
 from keras_balance.runs.checks import check_method
 from keras_balance.runs.config import from_json
+from keras_balance.runs.finished import flatten
+from keras_balance.runs.finished import read_document
 
 _NEEDED = (
     "recipe",

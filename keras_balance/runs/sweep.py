@@ -8,7 +8,7 @@ import random
 from keras_balance.atomic import read_json
 from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
-from keras_balance.evaluation.run import read_document
+from keras_balance.runs.finished import read_document
 from keras_balance.runs.search_space import combinations
 
 

@@ -1,4 +1,4 @@
-"""The runner: data, model, fit, selection, evaluation, report."""
+"""The runner: data, model, fit, selection, evaluation."""
 
 import traceback
 
@@ -90,9 +90,6 @@ def _run(plan, folder, screen, argv):
     clock.stop("fit")
     screen.line("evaluating")
     evaluate(recipe, plan, folder, model, parts, history, clock)
-    from keras_balance.evaluation.report import write_report
-
-    write_report(folder.path)
 
 
 def _watched(config, parts):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from keras_balance.data import avdigits
-from keras_balance.data.idx import read_idx
-from keras_balance.data.idx import write_idx
-from keras_balance.data.media import read_audio
-from keras_balance.data.splits import PARTS
+from keras_balance.data.decoding.idx import read_idx
+from keras_balance.data.decoding.idx import write_idx
+from keras_balance.data.decoding.media import read_audio
+from keras_balance.data.loading.splits import PARTS
 from keras_balance.errors import UsageError
 
 Settings = avdigits.Settings

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_balance.data.dataset import BatchDataset
-from keras_balance.data.prepared import Rows
+from keras_balance.data.loading.batches import BatchDataset
+from keras_balance.data.preparation.prepared import Rows
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_reads_ahead_while_the_device_works(prepared):
 FIT = """
 import numpy as np, keras
 from types import SimpleNamespace
-from keras_balance.data.dataset import BatchDataset
+from keras_balance.data.loading.batches import BatchDataset
 rows = np.arange(23, dtype="float32")
 prepared = SimpleNamespace(
     arrays={"a": rows[:, None], "b": rows[:, None]},

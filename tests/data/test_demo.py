@@ -5,9 +5,9 @@ import soundfile
 
 from keras_balance.data import avdigits
 from keras_balance.data import cremad
-from keras_balance.data.cremad_names import parse
-from keras_balance.data.cremad_split import read_paper_split
-from keras_balance.data.splits import shared
+from keras_balance.data.cremad.names import parse
+from keras_balance.data.cremad.split import read_paper_split
+from keras_balance.data.loading.splits import shared
 
 
 def content(folder):

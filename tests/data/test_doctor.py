@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from keras_balance.data import cremad
-from keras_balance.data.manifest import pointers_in_git
-from keras_balance.data.manifest import read_manifest
+from keras_balance.data.preparation.manifests import pointers_in_git
+from keras_balance.data.preparation.manifests import read_manifest
 from keras_balance.errors import UsageError
 
 

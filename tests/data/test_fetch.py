@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from keras_balance.data import avdigits
-from keras_balance.data import avdigits_fetch
 from keras_balance.data import cremad
-from keras_balance.data import cremad_fetch
-from keras_balance.data import fetch
-from keras_balance.data.manifest import read_manifest
+from keras_balance.data.avdigits import fetch as avdigits_fetch
+from keras_balance.data.cremad import fetch as cremad_fetch
+from keras_balance.data.preparation import download as fetch
+from keras_balance.data.preparation.manifests import read_manifest
 from keras_balance.errors import UsageError
 
 DATA = np.random.default_rng(0).bytes(300_000)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_balance.data.files import MediaError
-from keras_balance.data.idx import read_idx
-from keras_balance.data.idx import write_idx
+from keras_balance.data.decoding.files import MediaError
+from keras_balance.data.decoding.idx import read_idx
+from keras_balance.data.decoding.idx import write_idx
 
 HEADER = struct.pack(">IIII", 0x803, 2, 3, 4)
 

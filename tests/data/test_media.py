@@ -6,8 +6,8 @@ import pytest
 import soundfile
 from scipy import signal
 
-from keras_balance.data import media
-from keras_balance.data.files import MediaError
+from keras_balance.data.decoding import media
+from keras_balance.data.decoding.files import MediaError
 
 
 def read_pcm(path):

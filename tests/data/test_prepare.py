@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from keras_balance.data import cremad
-from keras_balance.data import shards
 from keras_balance.data.cremad import choose_frames
 from keras_balance.data.cremad import tile
-from keras_balance.data.cremad_names import FOLDERS
-from keras_balance.data.media import read_audio
-from keras_balance.data.media import read_frames
+from keras_balance.data.cremad.names import FOLDERS
+from keras_balance.data.decoding.media import read_audio
+from keras_balance.data.decoding.media import read_frames
+from keras_balance.data.preparation import shards
 from keras_balance.errors import UsageError
 
 

@@ -3,9 +3,9 @@ import builtins
 import pytest
 
 from keras_balance.data import cremad
-from keras_balance.data import media
-from keras_balance.data import readers
-from keras_balance.data import tensorflow_io
+from keras_balance.data.decoding import media
+from keras_balance.data.decoding import readers
+from keras_balance.data.decoding import tensorflow_io
 from keras_balance.errors import UsageError
 
 

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_balance.data import cremad
-from keras_balance.data.cremad_names import CLASSES
-from keras_balance.data.cremad_names import label_of
-from keras_balance.data.cremad_names import parse
-from keras_balance.data.cremad_split import PAPER_COUNTS
-from keras_balance.data.cremad_split import PINNED_CRLF
-from keras_balance.data.cremad_split import read_paper_split
-from keras_balance.data.inputs import sha256_of
-from keras_balance.data.splits import PARTS
-from keras_balance.data.splits import largest_remainder
-from keras_balance.data.splits import shared
-from keras_balance.data.splits import split_groups
-from keras_balance.data.splits import stratified_cut
+from keras_balance.data.cremad.names import CLASSES
+from keras_balance.data.cremad.names import label_of
+from keras_balance.data.cremad.names import parse
+from keras_balance.data.cremad.split import PAPER_COUNTS
+from keras_balance.data.cremad.split import PINNED_CRLF
+from keras_balance.data.cremad.split import read_paper_split
+from keras_balance.data.loading.splits import PARTS
+from keras_balance.data.loading.splits import largest_remainder
+from keras_balance.data.loading.splits import shared
+from keras_balance.data.loading.splits import split_groups
+from keras_balance.data.loading.splits import stratified_cut
+from keras_balance.data.preparation.checksums import sha256_of
 from keras_balance.errors import UsageError
 
 # The paper's list, counted independently: NEU HAP SAD FEA DIS ANG.

@@ -13,8 +13,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_balance.evaluation import compare
-from keras_balance.evaluation import write_report
+from keras_balance.reports import compare
+from keras_balance.reports import write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)

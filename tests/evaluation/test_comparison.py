@@ -11,8 +11,8 @@ import rich.console
 from scipy import stats
 
 from keras_balance.errors import UsageError
-from keras_balance.evaluation import compare
-from keras_balance.evaluation import write_report
+from keras_balance.reports import compare
+from keras_balance.reports import write_report
 
 
 def _accuracies(folders):

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from keras_balance.evaluation import compare
-from keras_balance.evaluation.comparison import export
+from keras_balance.reports import compare
+from keras_balance.reports.comparison import export
 
 
 @pytest.fixture

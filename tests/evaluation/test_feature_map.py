@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from keras_balance.errors import UsageError
 from keras_balance.evaluation.feature_map import feature_map
-from keras_balance.evaluation.feature_map import read_features
+from keras_balance.runs.features import read_features
 
 
 def _features(samples, *shape):

@@ -22,8 +22,8 @@ def test_the_package_imports_neither_keras_nor_matplotlib():
 
 def test_the_report_imports_no_keras():
     loaded = _run(
-        "import sys, keras_balance.evaluation.report;"
-        "import keras_balance.evaluation.comparison.page;"
+        "import sys, keras_balance.reports.report;"
+        "import keras_balance.reports.comparison.page;"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     assert not {"keras", "tensorflow", "jax", "torch"} & set(loaded)

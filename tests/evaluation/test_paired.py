@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_balance.evaluation.comparison.paired import holm
-from keras_balance.evaluation.comparison.paired import paired_difference
-from keras_balance.evaluation.comparison.ranks import mean_ranks
+from keras_balance.reports.comparison.paired import holm
+from keras_balance.reports.comparison.paired import paired_difference
+from keras_balance.reports.comparison.ranks import mean_ranks
 
 # Student's own sleep data (1908): the paired test has t = 4.0621, p = 0.00283.
 FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]

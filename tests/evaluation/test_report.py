@@ -14,10 +14,10 @@ import pytest
 
 from keras_balance import atomic
 from keras_balance.errors import UsageError
-from keras_balance.evaluation import svg
-from keras_balance.evaluation import write_report
-from keras_balance.evaluation.report import report_page
-from keras_balance.evaluation.run import read_run
+from keras_balance.reports import svg
+from keras_balance.reports import write_report
+from keras_balance.reports.report import report_page
+from keras_balance.runs.finished import read_run
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -394,7 +394,7 @@ def test_pictures_are_files_too(make_run):
 
 
 def test_pictures_have_the_light_colours_of_the_page():
-    style = importlib.resources.files("keras_balance.evaluation") / "page.css"
+    style = importlib.resources.files("keras_balance.reports") / "page.css"
     light = style.read_text(encoding="utf-8").split("}")[0]
     colors = dict(re.findall(r"--([\w-]+): (#\w{6});", light))
     assert colors["ink"] == svg.INK

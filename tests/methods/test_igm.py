@@ -12,8 +12,8 @@ from keras import ops
 
 import keras_balance as kb
 from keras_balance.methods import igm
-from keras_balance.models import head_inputs
-from keras_balance.models import mixing
+from keras_balance.methods import igm_head_inputs as head_inputs
+from keras_balance.methods import igm_mixup as mixing
 
 NAMES = ("audio", "text")
 CLASSES = range(3)

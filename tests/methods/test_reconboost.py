@@ -18,7 +18,7 @@ from keras import ops
 import keras_balance as kb
 from keras_balance.fusions.shared import Shared
 from keras_balance.methods import reconboost
-from keras_balance.models import stages
+from keras_balance.methods import reconboost_stages as stages
 
 EAGER = {"run_eagerly": True}
 NAMES = ("audio", "text")

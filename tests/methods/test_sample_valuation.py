@@ -13,9 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_balance.data.dataset import BatchDataset
+from keras_balance.data.loading.batches import BatchDataset
 from keras_balance.methods import sample_valuation as smv
-from keras_balance.models.resampling import drawn
+from keras_balance.methods.sample_valuation_data import drawn
 
 NAMES = ("audio", "text")
 EAGER = {"run_eagerly": True}

@@ -10,7 +10,7 @@ import torch
 from keras import ops
 
 import keras_balance as kb
-from keras_balance.models import averages
+from keras_balance.mechanisms import averages
 
 EAGER = {"run_eagerly": True}
 NAMES = ("audio", "text")

@@ -31,8 +31,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import keras_balance.evaluation.analysis as analysis  # noqa: E402
-import keras_balance.evaluation.report as report  # noqa: E402
 import keras_balance.evaluation.summary as summary  # noqa: E402
+import keras_balance.reports.report as report  # noqa: E402
 from keras_balance import encoders  # noqa: E402
 from keras_balance import optimizers  # noqa: E402
 from keras_balance.methods import ogm  # noqa: E402

@@ -14,9 +14,9 @@ import soundfile
 
 from keras_balance.data import avdigits
 from keras_balance.data import cremad
-from keras_balance.data import media
-from keras_balance.data import readers
-from keras_balance.data.files import MediaError
+from keras_balance.data.decoding import media
+from keras_balance.data.decoding import readers
+from keras_balance.data.decoding.files import MediaError
 
 REAL = "KERAS_BALANCE_TEST_DATA"
 

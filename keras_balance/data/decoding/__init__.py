@@ -1,0 +1,1 @@
+"""Media files, judged by what is decoded from them."""

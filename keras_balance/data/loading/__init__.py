@@ -1,0 +1,1 @@
+"""From prepared shards to batches, and who is in which part."""

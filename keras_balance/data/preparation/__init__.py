@@ -1,0 +1,1 @@
+"""From media to prepared shards: checked, parallel, resumable."""

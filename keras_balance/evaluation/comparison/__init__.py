@@ -1,6 +1,0 @@
-"""Several runs beside one another."""
-
-from keras_balance.evaluation.comparison.comparison import Comparison
-from keras_balance.evaluation.comparison.comparison import compare
-
-__all__ = ["Comparison", "compare"]

@@ -1,0 +1,39 @@
+"""The comparison in the terminal."""
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from keras_balance.reports.comparison.text import text_tables
+
+_NAME = 24  # letters of a name that a narrow terminal keeps on one line
+
+
+def terminal_tables(comparison):
+    """A renderable with the tables of every group of a `Comparison`."""
+    parts = list(map(_note, comparison.notes))
+    for group in comparison.groups:
+        for text in text_tables(group):
+            parts += [_table(text), *map(_note, text.notes), ""]
+    return Group(*parts)
+
+
+def _table(text):
+    table = Table(title=text.title, title_justify="left", title_style="bold")
+    for place, heading in enumerate(text.headings):
+        named = place < text.names
+        longest = max(len(row[place]) for row in text.rows)
+        table.add_column(
+            heading,
+            justify="left" if named else "right",
+            overflow="fold",
+            min_width=min(longest, _NAME) if named else None,
+        )
+    for row in text.rows:
+        # Text, not markup: "[a]" is part of a cell.
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _note(note):
+    return Text(note, style="dim")
