@@ -9,10 +9,15 @@ from keras_balance.cli.screen import print_table
 
 
 def draw(folder):
-    """Write the report of a complete run, `RunFolder`."""
+    """Write the report of a complete run, `RunFolder`, where it is due."""
     from keras_balance.reports import write_report
 
-    write_report(folder.path)
+    measured = folder.evaluation.stat().st_mtime_ns
+    if (
+        not folder.report.is_file()
+        or folder.report.stat().st_mtime_ns < measured
+    ):
+        write_report(folder.path)
 
 
 def show_run(folder, as_json):

@@ -229,6 +229,7 @@ def test_a_run_is_evaluated_where_its_data_are(tmp_path, capsys, monkeypatch):
     folder = RunFolder(tmp_path, "digits", "joint", "paper", "torch", 0)
     folder.path.mkdir(parents=True)
     (folder.path / "evaluation.json").write_text(json.dumps(test))
+    folder.report.write_text("drawn")
     called = []
 
     def evaluate_run(path, screen, *places):

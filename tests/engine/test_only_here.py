@@ -10,7 +10,7 @@ ENGINE = "keras_balance/engine/"
 BACKENDS = {"tensorflow", "tensorflow_io", "jax", "jaxlib", "torch"}
 # File: why it may import a backend or ask which one is in use.
 EXCEPTIONS = {
-    "keras_balance/data/decoding/tensorflow_io.py": "reads media with TensorFlow",
+    "keras_balance/data/decoding/tensorflow_io.py": "TensorFlow reads media",
     "keras_balance/runs/backend.py": "chooses the backend before Keras",
     "keras_balance/cli/doctor.py": "imports each backend in a process apart",
 }

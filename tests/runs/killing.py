@@ -35,6 +35,7 @@ import keras_balance.evaluation.summary as summary  # noqa: E402
 import keras_balance.reports.report as report  # noqa: E402
 from keras_balance import encoders  # noqa: E402
 from keras_balance import optimizers  # noqa: E402
+from keras_balance.cli import results  # noqa: E402
 from keras_balance.methods import ogm  # noqa: E402
 from keras_balance.runs import backend as backends  # noqa: E402
 from keras_balance.runs import callbacks  # noqa: E402
@@ -120,7 +121,7 @@ def fork(name, hook=None):
     try:
         if hook:
             hook()
-        train.run(plan_of(name), resume=True, screen=Silent())
+        results.draw(train.run(plan_of(name), resume=True, screen=Silent()))
     except BaseException:
         traceback.print_exc()
         os._exit(1)

@@ -1,7 +1,7 @@
 """A map of each modality's features in two dimensions."""
 
-from keras_balance.evaluation.feature_map import feature_map
 from keras_balance.reports import figures
+from keras_balance.reports.feature_map import feature_map
 from keras_balance.reports.figures.picture import legend
 from keras_balance.reports.figures.scatter import class_keys
 from keras_balance.reports.page import Html

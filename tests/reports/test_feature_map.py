@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from keras_balance.errors import UsageError
-from keras_balance.evaluation.feature_map import feature_map
+from keras_balance.reports.feature_map import feature_map
 from keras_balance.runs.features import read_features
 
 
