@@ -2,13 +2,9 @@
 
 import importlib
 
-# A module must not have the name of its function: importing it would put it
-# in the function's place.
-_MODULES = {
-    "convolutional": "convolutional_encoder",
-    "dense": "dense_encoder",
-    "resnet18": "resnet",
-}
+from keras_balance.registry import Registry
+
+_ENCODERS = Registry("encoder", __name__)
 _OTHERS = {
     "KerasHubMissing": "resnet",
     "OverFrames": "frames",
@@ -18,7 +14,7 @@ _OTHERS = {
 
 def names():
     """List the names that `get` knows."""
-    return sorted(_MODULES)
+    return _ENCODERS.names()
 
 
 def get(name):
@@ -27,22 +23,30 @@ def get(name):
     Raises:
         ValueError: no encoder has that name.
     """
-    if name not in _MODULES:
-        raise ValueError(
-            f"expected one of {', '.join(names())}. Received: encoder={name!r}"
-        )
-    module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
-    return getattr(module, name)
+    return _ENCODERS.get(name).load()
+
+
+def register(name, encoder):
+    """Add an encoder of another package to this process, by its name.
+
+    Args:
+        name: the new name.
+        encoder: function of an input shape, as those of this package.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    _ENCODERS.register(name, encoder)
 
 
 def __getattr__(name):
-    if name in _MODULES:
-        return get(name)
     if name in _OTHERS:
         module = importlib.import_module(f"{__name__}.{_OTHERS[name]}")
         return getattr(module, name)
+    if not name.startswith("_") and name in names():
+        return get(name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def __dir__():
-    return sorted([*globals(), *_MODULES, *_OTHERS])
+    return sorted([*globals(), *names(), *_OTHERS])

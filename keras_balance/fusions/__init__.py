@@ -3,35 +3,20 @@
 A name for the model's `fusion` argument, or a layer to pass to it.
 """
 
-import difflib
 import importlib
 
-_FUSIONS = {
-    "concat": ("keras_balance.fusions.concat", "Concat"),
-    "sum": ("keras_balance.fusions.sum", "Sum"),
-    "film": ("keras_balance.fusions.film", "FiLM"),
-    "gated": ("keras_balance.fusions.gated", "Gated"),
-    "late-linear": ("keras_balance.fusions.concat", "Concat"),
-    "late-mlp": ("keras_balance.fusions.late_mlp", "LateMLP"),
-    "low-rank": ("keras_balance.fusions.low_rank", "LowRank"),
-    "mean": ("keras_balance.fusions.mean", "Mean"),
-    "mid-mlp": ("keras_balance.fusions.mid_mlp", "MidMLP"),
-    "shared": ("keras_balance.fusions.shared", "Shared"),
-    "symmetric-film": ("keras_balance.fusions.symmetric_film", "SymmetricFiLM"),
-    "symmetric-gated": (
-        "keras_balance.fusions.symmetric_gated",
-        "SymmetricGated",
-    ),
-    "transformer": ("keras_balance.fusions.transformer", "Transformer"),
+from keras_balance.registry import Registry
+
+_FUSIONS = Registry("fusion", __name__)
+_BASES = {
+    "Fusion": "keras_balance.fusions.fusion",
+    "LinearHead": "keras_balance.fusions.concat",
 }
-_CLASSES = {class_name: module for module, class_name in _FUSIONS.values()}
-_CLASSES["Fusion"] = "keras_balance.fusions.fusion"
-_CLASSES["LinearHead"] = "keras_balance.fusions.concat"
 
 
 def names():
     """The names that `get` knows."""
-    return list(_FUSIONS)
+    return _FUSIONS.names()
 
 
 def get(identifier, **kwargs):
@@ -48,19 +33,26 @@ def get(identifier, **kwargs):
 
     if isinstance(identifier, Fusion):
         return identifier
-    if not isinstance(identifier, str) or identifier not in _FUSIONS:
-        near = difflib.get_close_matches(str(identifier).lower(), _FUSIONS, n=1)
-        nearest = f". Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"fusion must be one of {', '.join(_FUSIONS)}, or a "
-            "keras_balance.fusions layer. Received: "
-            f"fusion={identifier!r}{nearest}"
-        )
-    module, class_name = _FUSIONS[identifier]
-    return getattr(importlib.import_module(module), class_name)(**kwargs)
+    return _FUSIONS.get(identifier).load()(**kwargs)
+
+
+def register(name, fusion):
+    """Adds a fusion of another package to this process, by its name.
+
+    Args:
+        name: the new name.
+        fusion: subclass of `Fusion`.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    _FUSIONS.register(name, fusion)
 
 
 def __getattr__(name):
-    if name not in _CLASSES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(_CLASSES[name]), name)
+    if name in _BASES:
+        return getattr(importlib.import_module(_BASES[name]), name)
+    for entry in map(_FUSIONS.get, names()):
+        if entry.attribute == name:
+            return entry.load()
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -1,15 +1,16 @@
 """Every method, by its slug.
 
 A method is a file of this folder and a table of `catalogue.toml`, which is
-plain data, so that listing the methods does not import Keras.
+plain data, so that listing the methods does not import Keras. Other packages
+add theirs by an entry point (`keras_balance.registry`) or by `register`.
 """
 
-import difflib
-import importlib
-import tomllib
 from dataclasses import dataclass
 from dataclasses import field
-from importlib import resources
+
+from keras_balance.registry import Registry
+
+_METHODS = Registry("method", __name__)
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Method:
 
     Attributes:
         slug: the name for `create` and the command line.
-        module: the file, `keras_balance.methods.<module>`.
-        class_name: the class, also `keras_balance.<class_name>`.
+        module: dotted name of its file.
+        class_name: the class there; also `keras_balance.<class_name>`.
         summary: what it does, in a line.
         paper: authors, venue and year.
         family: "reference", "gradient", "loss", "masking", "schedule".
@@ -46,21 +47,9 @@ class Method:
         return {**self.defaults, **own}
 
 
-def _read():
-    text = resources.files(__name__).joinpath("catalogue.toml").read_text()
-    rows = tomllib.loads(text)
-    return {
-        slug: Method(slug, class_name=row.pop("class"), **row)
-        for slug, row in rows.items()
-    }
-
-
-_BY_SLUG = _read()
-
-
 def names():
     """The slugs of all methods."""
-    return list(_BY_SLUG)
+    return _METHODS.names()
 
 
 def get(slug):
@@ -69,14 +58,13 @@ def get(slug):
     Raises:
         ValueError: where no method has it; the message names the nearest.
     """
-    if slug not in _BY_SLUG:
-        near = difflib.get_close_matches(str(slug), _BY_SLUG, n=1, cutoff=0.4)
-        nearest = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"method must be one of {', '.join(_BY_SLUG)}. Received: "
-            f"method={slug!r}.{nearest}"
-        )
-    return _BY_SLUG[slug]
+    entry = _METHODS.get(slug)
+    return Method(slug, entry.module, entry.attribute, **entry.facts)
+
+
+def load(slug):
+    """The class of a slug; imports its module."""
+    return _METHODS.get(slug).load()
 
 
 def create(slug, **kwargs):
@@ -87,22 +75,40 @@ def create(slug, **kwargs):
         **kwargs: arguments of the method's class, such as `encoders` and
             `num_classes`; they win over what the slug presets.
     """
-    method = get(slug)
-    module = importlib.import_module(f"keras_balance.methods.{method.module}")
-    presets = method.presets(kwargs.get("variant", "paper"))
-    return getattr(module, method.class_name)(**{**presets, **kwargs})
+    presets = get(slug).presets(kwargs.get("variant", "paper"))
+    return load(slug)(**{**presets, **kwargs})
+
+
+def register(slug, method, *, summary, family, cost, **facts):
+    """Adds a method of another package to this process, by its slug.
+
+    Commands that start processes of their own, such as a recipe with several
+    methods, know it only by an entry point (`keras_balance.registry`).
+
+    Args:
+        slug: the new name.
+        method: subclass of `keras_balance.BalancedModel`.
+        summary: as in `Method`.
+        family: as in `Method`.
+        cost: as in `Method`.
+        **facts: the rest of `Method`: paper, needs, defaults, code_defaults.
+
+    Raises:
+        ValueError: the slug is taken.
+        TypeError: `facts` has a name that `Method` has not.
+    """
+    facts = {"summary": summary, "family": family, "cost": cost, **facts}
+    Method(slug, method.__module__, method.__qualname__, **facts)
+    _METHODS.register(slug, method, **facts)
 
 
 def classes():
     """Dict from the name of each method's class to its module."""
-    return {
-        m.class_name: f"keras_balance.methods.{m.module}"
-        for m in _BY_SLUG.values()
-    }
+    return {m.class_name: m.module for m in map(get, names())}
 
 
 def __getattr__(name):
-    modules = classes()
-    if name not in modules:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(modules[name]), name)
+    for slug in names():
+        if _METHODS.get(slug).attribute == name:
+            return load(slug)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -34,14 +34,12 @@ def arguments(slug, offered, typed):
 def parameters(slug):
     """Names of a method's hyper-parameters.
 
-    Those of its class and of the classes in `methods` that it passes further
-    arguments on to.
+    Those of its class and of the classes below `BalancedModel` that it passes
+    further arguments on to.
     """
-    method = getattr(kb, kb.methods.get(slug).class_name)
+    classes = kb.methods.load(slug).__mro__
     names = set()
-    for one in method.__mro__:
-        if not one.__module__.startswith("keras_balance.methods."):
-            continue
+    for one in classes[: classes.index(kb.BalancedModel)]:
         if "__init__" in vars(one):
             signature = inspect.signature(one.__init__).parameters.values()
             names |= {p.name for p in signature if p.kind != p.VAR_KEYWORD}

@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 import io
 import zipfile
 
@@ -7,11 +8,13 @@ import pytest
 
 from keras_balance.data import avdigits
 from keras_balance.data import cremad
-from keras_balance.data.avdigits import fetch as avdigits_fetch
-from keras_balance.data.cremad import fetch as cremad_fetch
 from keras_balance.data.preparation import download as fetch
 from keras_balance.data.preparation.manifests import read_manifest
 from keras_balance.errors import UsageError
+
+# The modules: each set has a function of that name.
+avdigits_fetch = importlib.import_module("keras_balance.data.avdigits.fetch")
+cremad_fetch = importlib.import_module("keras_balance.data.cremad.fetch")
 
 DATA = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()

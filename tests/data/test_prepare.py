@@ -144,7 +144,8 @@ def test_another_front_end_gives_other_shards(demo, whole):
 
 PREPARE = """
 import os, signal, sys
-from keras_balance.data import cremad, shards
+from keras_balance.data import cremad
+from keras_balance.data.preparation import shards
 shards.ROWS_PER_SYNC = 4
 data, cache, where = sys.argv[1:4]
 def kill(*_):

@@ -117,7 +117,9 @@ def test_registry():
     for name in encoders.names():
         assert encoders.get(name) is getattr(encoders, name)
         assert callable(getattr(encoders, name))
-    with pytest.raises(ValueError, match="expected one of convolutional"):
+    with pytest.raises(
+        ValueError, match="encoder must be one of convolutional"
+    ):
         encoders.get("resnet")
     with pytest.raises(AttributeError):
         _ = encoders.nothing

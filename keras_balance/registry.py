@@ -1,0 +1,163 @@
+"""What has a name: methods, data sets, recipes, fusions, encoders.
+
+A kind has a catalogue, `catalogue.toml` in its folder, a table for each name.
+Other packages add theirs by an entry point of the group of that folder's
+name, whose value is the place of a catalogue of their own:
+
+    [project.entry-points."keras_balance.methods"]
+    mypackage = "mypackage:methods.toml"
+
+A table's `module` is relative to the folder that its catalogue is in, and its
+`class` or `function` is what the module holds. Catalogues are found and read
+without importing the packages that they are in, nor Keras.
+"""
+
+import dataclasses
+import difflib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import pathlib
+import tomllib
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A named thing, before it is imported.
+
+    Attributes:
+        name: what it is called.
+        module: dotted name of the module that holds it.
+        attribute: its name there.
+        facts: dict of what else the catalogue says.
+        source: the package or call that named it.
+    """
+
+    name: str
+    module: str
+    attribute: str
+    facts: dict
+    source: str
+
+    def load(self):
+        """Imports the module; returns what it holds by that name."""
+        return getattr(importlib.import_module(self.module), self.attribute)
+
+
+class Registry:
+    """The names of one kind.
+
+    Args:
+        kind: the word for messages, such as `"method"`.
+        package: dotted name of the folder with this package's catalogue; also
+            the group of the entry points.
+    """
+
+    def __init__(self, kind, package):
+        self.kind = kind
+        self.package = package
+
+    def names(self):
+        """All names, this package's own first."""
+        return list(self._entries)
+
+    def get(self, name):
+        """The `Entry` of a name.
+
+        Raises:
+            ValueError: nothing has this name; the message names the nearest.
+        """
+        if isinstance(name, str) and name in self._entries:
+            return self._entries[name]
+        near = difflib.get_close_matches(
+            str(name).lower(), self._entries, n=1, cutoff=0.4
+        )
+        nearest = f". Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"{self.kind} must be one of {', '.join(self._entries)}. "
+            f"Received: {self.kind}={name!r}{nearest}"
+        )
+
+    def register(self, name, target, **facts):
+        """Adds a class or function under a name, in this process.
+
+        Args:
+            name: text.
+            target: class or function, at the top level of its module.
+            **facts: what a catalogue would say of it.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        self._add(
+            self._entries,
+            Entry(
+                name,
+                target.__module__,
+                target.__qualname__,
+                facts,
+                target.__module__,
+            ),
+        )
+
+    @functools.cached_property
+    def _entries(self):
+        entries = {}
+        own = f"{self.package}:catalogue.toml"
+        for entry in _read(own):
+            self._add(entries, entry)
+        for point in importlib.metadata.entry_points(group=self.package):
+            for entry in _read(point.value):
+                self._add(entries, entry)
+        return entries
+
+    def _add(self, entries, entry):
+        before = entries.get(entry.name)
+        if before is not None:
+            raise ValueError(
+                f"Expected a new name for a {self.kind}. Received: "
+                f"{entry.name!r} of {entry.source}, which {before.source} has."
+            )
+        entries[entry.name] = entry
+
+
+def _read(place):
+    """The entries of a catalogue.
+
+    Args:
+        place: `"package.folder:file.toml"`.
+
+    Raises:
+        ValueError: there is no such file, or it is not what it should be.
+    """
+    package, _, file = place.partition(":")
+    path = _folder(package) / file
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return [
+            _entry(name, package, dict(table)) for name, table in tables.items()
+        ]
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ValueError(
+            f"Expected a catalogue of names, each with module and class or "
+            f"function. Received: {place} ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _entry(name, package, table):
+    module = f"{package}.{table.pop('module')}"
+    kind = "class" if "class" in table else "function"
+    return Entry(name, module, table.pop(kind), table, package)
+
+
+def _folder(package):
+    """The folder of a package; only its parents' places are looked up."""
+    top, *rest = package.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(
+            f"Expected a package with a catalogue. Received: {package}, which "
+            "is not installed"
+        )
+    return pathlib.Path(spec.submodule_search_locations[0], *rest)

@@ -1,0 +1,1 @@
+"""A method, a fusion and an encoder, added to keras-balance from outside."""
