@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_balance.encoders.data_format import check_data_format
+from keras_balance.data_format import check_data_format
 from keras_balance.encoders.frames import over_frames
 from keras_balance.encoders.frames import split_shape
 from keras_balance.encoders.staged import Staged

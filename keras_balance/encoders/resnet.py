@@ -11,7 +11,7 @@ import random
 import keras
 import numpy as np
 
-from keras_balance.encoders.data_format import check_data_format
+from keras_balance.data_format import check_data_format
 from keras_balance.encoders.frames import over_frames
 from keras_balance.encoders.frames import split_shape
 from keras_balance.encoders.staged import Staged

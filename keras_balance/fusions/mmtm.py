@@ -8,7 +8,7 @@ it, without the factor 2 on the gates.
 import keras
 from keras import ops
 
-from keras_balance.encoders.data_format import check_data_format
+from keras_balance.data_format import check_data_format
 
 
 @keras.saving.register_keras_serializable("keras_balance")

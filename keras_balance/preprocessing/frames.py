@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_balance.encoders.data_format import check_data_format
+from keras_balance.data_format import check_data_format
 from keras_balance.preprocessing.crops import random_boxes
 from keras_balance.preprocessing.crops import resize_matrix
 

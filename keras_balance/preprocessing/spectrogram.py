@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_balance.encoders.data_format import check_data_format
+from keras_balance.data_format import check_data_format
 
 
 @keras.saving.register_keras_serializable(package="keras_balance")
