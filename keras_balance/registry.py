@@ -52,11 +52,13 @@ class Registry:
         kind: the word for messages, such as `"method"`.
         package: dotted name of the folder with this package's catalogue; also
             the group of the entry points.
+        otherwise: for messages: what may be given instead of a name.
     """
 
-    def __init__(self, kind, package):
+    def __init__(self, kind, package, otherwise=""):
         self.kind = kind
         self.package = package
+        self.otherwise = otherwise
 
     def names(self):
         """All names, this package's own first."""
@@ -75,8 +77,8 @@ class Registry:
         )
         nearest = f". Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"{self.kind} must be one of {', '.join(self._entries)}. "
-            f"Received: {self.kind}={name!r}{nearest}"
+            f"{self.kind} must be one of {', '.join(self._entries)}"
+            f"{self.otherwise}. Received: {self.kind}={name!r}{nearest}"
         )
 
     def register(self, name, target, **facts):

@@ -132,7 +132,7 @@ def _print_contribution(document):
             for name, phi in shapley["contribution"].items()
         ],
         title="Contribution to the summed logits; imbalance degree "
-        f"{shapley['imbalance_degree']:.4f} (our definition)",
+        f"{_number(shapley['imbalance_degree'])} (our definition)",
     )
 
 

@@ -95,7 +95,9 @@ def contributions(labels, logits, modalities):
         phi = metrics.shapley(values, modalities)
         shares[kind] = {
             "contribution": phi,
-            "imbalance_degree": metrics.imbalance_degree(phi),
+            "imbalance_degree": metrics.imbalance_degree(
+                phi, metrics.least_gain(values[()], len(labels))
+            ),
         }
     values = metrics.sample_valuation(labels, logits["features"])
     means = {name: float(rows.mean()) for name, rows in values.items()}

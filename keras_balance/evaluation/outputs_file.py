@@ -111,7 +111,10 @@ def evaluate_outputs(found):
         "shapley": {
             "values": {"+".join(key): v for key, v in values.items()},
             "contribution": contribution,
-            "imbalance_degree": metrics.imbalance_degree(contribution),
+            "imbalance_degree": metrics.imbalance_degree(
+                contribution,
+                metrics.least_gain(values[()], len(outputs["labels"])),
+            ),
         },
         "valuation": {k: float(v.mean()) for k, v in valuation.items()},
     }

@@ -7,7 +7,9 @@ import importlib
 
 from keras_balance.registry import Registry
 
-_FUSIONS = Registry("fusion", __name__)
+_FUSIONS = Registry(
+    "fusion", __name__, otherwise=", or a keras_balance.fusions layer"
+)
 _BASES = {
     "Fusion": "keras_balance.fusions.fusion",
     "LinearHead": "keras_balance.fusions.concat",

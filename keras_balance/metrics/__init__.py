@@ -21,6 +21,7 @@ from keras_balance.metrics.expected_calibration_error import (
     expected_calibration_error,
 )
 from keras_balance.metrics.imbalance_degree import imbalance_degree
+from keras_balance.metrics.imbalance_degree import least_gain
 from keras_balance.metrics.macro_f1 import macro_f1
 from keras_balance.metrics.mean_average_precision import mean_average_precision
 from keras_balance.metrics.mean_class_accuracy import mean_class_accuracy
@@ -59,6 +60,7 @@ __all__ = [
     "degree_of_modality_competition",
     "expected_calibration_error",
     "imbalance_degree",
+    "least_gain",
     "imbalance_ratio_matrix",
     "macro_f1",
     "mean_average_precision",

@@ -1,7 +1,9 @@
 """One number for how unequal the modalities' contributions are."""
 
+import math
 
-def imbalance_degree(contributions):
+
+def imbalance_degree(contributions, least=0.0):
     """Spread of the positive contributions over their sum.
 
         (max_m phi_m+ - min_m phi_m+) / sum_m phi_m+,  phi+ = max(phi, 0)
@@ -13,9 +15,12 @@ def imbalance_degree(contributions):
     Args:
         contributions: dict of modality name to contribution, for instance
             what `shapley` returns.
+        least: float; where the contributions sum to this or less there is
+            nothing to be shared. `least_gain` is that of chance.
 
     Returns:
-        A float in [0, 1]; 0 where no contribution is positive.
+        A float in [0, 1]; None where there is nothing to be shared, so that
+        a model that has learned nothing is not called balanced.
 
     Raises:
         ValueError: without a modality.
@@ -26,4 +31,19 @@ def imbalance_degree(contributions):
         )
     positive = [max(float(phi), 0.0) for phi in contributions.values()]
     total = sum(positive)
-    return (max(positive) - min(positive)) / total if total else 0.0
+    if not total or sum(map(float, contributions.values())) <= least:
+        return None
+    return (max(positive) - min(positive)) / total
+
+
+def least_gain(accuracy, samples):
+    """What an accuracy may gain by chance: two binomial standard errors.
+
+    Args:
+        accuracy: float in [0, 1], without any modality.
+        samples: integer, those that it is measured on.
+
+    Returns:
+        A float.
+    """
+    return 2 * math.sqrt(accuracy * (1 - accuracy) / samples)

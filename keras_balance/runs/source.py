@@ -8,6 +8,8 @@ from keras_balance import data as datasets
 from keras_balance.atomic import read_json
 from keras_balance.atomic import write_json
 
+SHOWN = 5
+
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
@@ -56,7 +58,7 @@ def load(recipe, plan, progress):
             return None
         return datasets.BatchDataset(prepared, indices, size, seed, shuffle)
 
-    notes = [*split.description, *prepared.notes, *prepared.warnings]
+    notes = [*split.description, *prepared.notes, *grouped(prepared.warnings)]
     if prepared.skipped:
         notes.append(f"{len(prepared.skipped)} broken samples were left out")
     return Parts(
@@ -66,6 +68,29 @@ def load(recipe, plan, progress):
         prepared=prepared,
         notes=notes,
     )
+
+
+def grouped(warnings):
+    """Warnings that say the same of several samples, as one text each.
+
+    Args:
+        warnings: list of texts `name: what`.
+
+    Returns:
+        list of texts; those of one sample as they were.
+    """
+    names = {}
+    for warning in warnings:
+        name, _, text = warning.partition(": ")
+        names.setdefault(text, []).append(name)
+    return [f"{_named(own)}: {text}" for text, own in names.items()]
+
+
+def _named(samples):
+    if len(samples) == 1:
+        return samples[0]
+    more = ", ..." if len(samples) > SHOWN else ""
+    return f"{len(samples)} samples ({', '.join(samples[:SHOWN])}{more})"
 
 
 def demo_folder(recipe, dataset, cache, progress):

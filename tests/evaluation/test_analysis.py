@@ -103,10 +103,10 @@ def test_outputs_are_not_computed_twice(three, monkeypatch):
 
 
 def test_contributions_by_hand():
-    labels = np.array([0, 1])
-    first, second = np.eye(2), np.eye(2)[::-1]
-    zero = np.zeros((2, 2))
-    # Zeros name class 0: right once. Audio is always right, visual never.
+    labels = np.tile([0, 1], 8)
+    first, second = np.eye(2)[labels], np.eye(2)[1 - labels]
+    zero = np.zeros((16, 2))
+    # Zeros name class 0: right half the time. Audio is always right, visual never.
     logits = {
         (): zero,
         ("audio",): first,

@@ -88,7 +88,6 @@ def test_no_ratio_to_nothing():
         ((0.75, 0.25), 0.5),
         ((0.4, 0.0), 1.0),
         ((0.4, -0.3), 1.0),
-        ((-0.1, 0.0), 0.0),
         ((0.5, 0.3, 0.2), 0.3),
         ((0.7,), 0.0),
     ],
@@ -96,3 +95,13 @@ def test_no_ratio_to_nothing():
 def test_imbalance_degree(contributions, degree):
     named = dict(enumerate(contributions))
     assert metrics.imbalance_degree(named) == pytest.approx(degree)
+
+
+@pytest.mark.parametrize(
+    "contributions", [(-0.1, 0.0), (0.0, 0.0), (0.02, 0.02), (0.3, -0.3)]
+)
+def test_a_model_at_chance_has_no_imbalance_degree(contributions):
+    least = metrics.least_gain(accuracy=0.1, samples=90)
+    assert least == pytest.approx(2 * (0.1 * 0.9 / 90) ** 0.5)
+    named = dict(enumerate(contributions))
+    assert metrics.imbalance_degree(named, least) is None

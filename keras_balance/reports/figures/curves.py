@@ -89,10 +89,14 @@ def curves(
 
 
 def _plot(axes, line, epochs):
-    places = epochs if line.across is None else line.across
+    places = np.array(epochs if line.across is None else line.across)
+    values = np.array(line.values, dtype="float64")
+    # What is measured every few epochs is one curve, not dots between gaps.
+    known = np.isfinite(values)
+    places, values = places[known], values[known]
     axes.plot(
         places,
-        np.array(line.values, dtype="float64"),
+        values,
         color=svg.series(line.color),
         linewidth=1.2 if line.dashed else 1.7,
         linestyle=(0, (4, 2)) if line.dashed else "-",

@@ -49,11 +49,15 @@ def scatter(title, points, labels, keys, across, up):
 
 
 def class_keys(class_names):
-    """A `Key` for each class: its colour changes first, then its shape."""
-    looks = itertools.product(MARKERS, range(len(svg.SERIES)))
+    """A `Key` for each class: neighbours differ in colour and in shape.
+
+    The numbers of colours and shapes have no common factor, so that all pairs
+    come before one is repeated.
+    """
+    looks = zip(
+        itertools.cycle(MARKERS), itertools.cycle(range(len(svg.SERIES)))
+    )
     return [
         Key(str(name), color, marker)
-        for name, (marker, color) in zip(
-            class_names, itertools.cycle(looks), strict=False
-        )
+        for name, (marker, color) in zip(class_names, looks, strict=False)
     ]

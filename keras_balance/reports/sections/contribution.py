@@ -31,7 +31,8 @@ _LEAD = (
 _DEGREE = (
     "Imbalance degree, a definition of this package: the largest less the "
     "smallest contribution over the sum of all, negative ones counted as 0; "
-    "0 is balanced, 1 is a single modality. {found}."
+    "0 is balanced, 1 is a single modality, a dash that the contributions sum "
+    "to no more than chance. {found}."
 )
 _SHOWN = 16
 _VALUATION = (
@@ -93,11 +94,15 @@ def _table(run, shapley, values):
 
 def _degree(shapley):
     found = [
-        f"{shapley[kind]['imbalance_degree']:.2f} with {words}"
+        f"{_plain(shapley[kind]['imbalance_degree'])} with {words}"
         for kind, words in _KINDS.items()
         if kind in shapley
     ]
     return _DEGREE.format(found=", ".join(found))
+
+
+def _plain(degree):
+    return "–" if degree is None else f"{degree:.2f}"
 
 
 def _masked(analysis):

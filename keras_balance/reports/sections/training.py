@@ -27,7 +27,10 @@ def training(run):
         draw("Score ratio", _ratio(run), level=1.0),
         draw("Coefficient on the gradient", _traces(run, "_coefficient")),
         draw("Gradient norm of the encoder", _traces(run, "_gradient_norm")),
-        *(draw(title, lines) for title, lines in _others(run)),
+        *(
+            draw(title, lines, unit=_unit(title))
+            for title, lines in _others(run)
+        ),
     ]
     lead = "Solid: validation, or a trace of the method. Dashed: training."
     if marked is not None:
@@ -52,6 +55,11 @@ def _others(run):
         line = Line(name, _column(run, column), index)
         found.setdefault(title, []).append(line)
     return found.items()
+
+
+def _unit(title):
+    """Shares are shown in percent, whoever logs them."""
+    return "%" if "accuracy" in title.lower() else ""
 
 
 def _of_modality(run, column):
