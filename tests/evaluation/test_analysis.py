@@ -106,7 +106,7 @@ def test_contributions_by_hand():
     labels = np.tile([0, 1], 8)
     first, second = np.eye(2)[labels], np.eye(2)[1 - labels]
     zero = np.zeros((16, 2))
-    # Zeros name class 0: right half the time. Audio is always right, visual never.
+    # Zeros name class 0: right half the time. Audio always is, visual never.
     logits = {
         (): zero,
         ("audio",): first,
