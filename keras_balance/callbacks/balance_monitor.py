@@ -95,6 +95,8 @@ class BalanceMonitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
+        if not self.model.predicts_own:
+            return
         if self.probe_data is not None and (epoch + 1) % self.probe_every == 0:
             logs.update(self.probe())
         rows = balance(logs, self.model.modalities)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import subprocess
 import sys
 import typing
 
@@ -183,6 +184,7 @@ def main(name, recipe, **options):
         if not options["child"]:
             screen.line(f"backend: {found[0].backend}, {options['reason']}")
         if options["dry_run"]:
+            _create_each(recipe, found)
             _show_plans(found, options["as_json"])
         elif len(found) == 1:
             _run_here(found[0], options, screen)
@@ -232,6 +234,31 @@ def _modalities(info, slug, modality):
     return (modality,)
 
 
+def _create_each(recipe, found):
+    """Refuse what a run would refuse before it looks at the data."""
+    from keras_balance.runs import backend
+
+    backend.start(found[0].backend)
+    from keras_balance.runs import build
+
+    for plan in found:
+        build.create(recipe, plan)
+
+
+def _check_each():
+    """Refuse a run that would fail at its start before the first one starts.
+
+    In a process of its own: the backend may take a whole device.
+    """
+    words = [sys.executable, "-m", "keras_balance.cli", *sys.argv[1:]]
+    done = subprocess.run(
+        [*words, "--dry-run"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    if done.returncode:
+        sys.stderr.write(done.stderr.decode(errors="replace"))
+        raise click.exceptions.Exit(done.returncode)
+
+
 def _show_plans(found, as_json):
     documents = [
         {"folder": str(plan.folder().path), **plan.document()} for plan in found
@@ -266,6 +293,7 @@ def _run_each(found, options, screen):
 
     for plan in found:
         plan.folder().check(plan.document(), options["resume"])
+    _check_each()
     run_children(found, options, screen)
     folders = [plan.folder().path for plan in found]
     results.show_comparison(folders, options["as_json"], folders[0].parent)

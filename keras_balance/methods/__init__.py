@@ -28,6 +28,7 @@ class Method:
         needs: what it asks for beyond encoders and labels.
         defaults: arguments that the slug presets.
         code_defaults: those that it presets otherwise for `variant="code"`.
+        lengths: arguments that count epochs, as shares of all epochs.
     """
 
     slug: str
@@ -40,11 +41,19 @@ class Method:
     needs: str = ""
     defaults: dict = field(default_factory=dict)
     code_defaults: dict = field(default_factory=dict)
+    lengths: dict = field(default_factory=dict)
 
     def presets(self, variant="paper"):
         """The arguments that the slug presets in a variant."""
         own = self.code_defaults if variant == "code" else {}
         return {**self.defaults, **own}
+
+    def scaled_lengths(self, epochs):
+        """The arguments that count epochs, for a training of so many."""
+        return {
+            name: max(1, round(share * epochs))
+            for name, share in self.lengths.items()
+        }
 
 
 def names():
@@ -91,7 +100,8 @@ def register(slug, method, *, summary, family, cost, **facts):
         summary: as in `Method`.
         family: as in `Method`.
         cost: as in `Method`.
-        **facts: the rest of `Method`: paper, needs, defaults, code_defaults.
+        **facts: the rest of `Method`: paper, needs, defaults, code_defaults,
+            lengths.
 
     Raises:
         ValueError: the slug is taken.

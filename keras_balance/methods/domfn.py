@@ -161,6 +161,14 @@ class DOMFN(BalancedModel):
             early = epoch < self.pretrain_epochs
             self.set_phase("pretrain" if early else "train")
 
+    @property
+    def predicts_own(self):
+        # Before, rows may be given the prediction of an untrained fusion.
+        return self.phase == "train"
+
+    def epochs_before_own(self):
+        return self.pretrain_epochs
+
     def moving_variables(self):
         variables = super().moving_variables()
         if self.phase == "train":

@@ -112,9 +112,9 @@ class GradientBlending(OneAtATime):
     M + 2 passes without gradient over training and validation data.
     `<modality>_weight` and `joint_weight` are the weights in force. `phase`
     in `history` is 0 where all is trained, then one number per modality, and
-    the last for the joint branch: losses and validation results of epochs
-    that only estimate are those of the branch, and their weights are undone.
-    Callbacks that choose an epoch should leave them out.
+    the last for the joint branch: losses of epochs that only estimate are
+    those of the branch, and their weights are undone. They have no `val_*`:
+    callbacks that stop or choose by those pass them over.
 
     Args:
         encoders: see `keras_balance.MultimodalModel`.
@@ -204,6 +204,13 @@ class GradientBlending(OneAtATime):
             start = keras.ops.convert_to_numpy(self.start_losses)
             weights = blend_weights(start, losses)
             self.blend.assign(weights.astype("float32"))
+
+    @property
+    def predicts_own(self):
+        return self.phase == TRAIN
+
+    def epochs_before_own(self):
+        return self.super_epoch * (len(self.modalities) + 1)
 
     def stage(self, epoch):
         """`stage_of` for this model."""

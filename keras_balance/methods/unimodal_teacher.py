@@ -107,10 +107,12 @@ class UniModalTeacher(BalancedModel):
     for `teacher_epochs` epochs of one forward and one backward pass. `epochs`
     in `fit` counts both; the model itself moves only in those after them. In
     `history`, `phase` is 0 while the teachers are trained and 1 afterwards.
-    Until then losses and metrics of training are the teachers', and those of
-    validation are of a model that was not trained: callbacks that choose an
-    epoch should leave these epochs out. Teachers and model have an optimizer
-    each. `<modality>_distance` is the MSE. Memory: a copy of the encoders.
+    Until then losses and metrics of training are the teachers', and there are
+    none of validation, which would be of a model that was not trained:
+    callbacks that stop or choose by `val_*` pass these epochs over (in a file
+    name of `ModelCheckpoint` it cannot stand). Teachers and model have an
+    optimizer each. `<modality>_distance` is the MSE. Memory: a copy of the
+    encoders.
 
     Teachers are saved with the model. Prediction does without them.
 
@@ -216,6 +218,19 @@ class UniModalTeacher(BalancedModel):
         if self.phase == TEACHERS:
             taught = int(ops.convert_to_numpy(self.taught))
             self.taught.assign(taught + 1)
+
+    @property
+    def predicts_own(self):
+        return self.phase == STUDENTS
+
+    def epochs_before_own(self):
+        return 0 if self.teachers_given else self.teacher_epochs
+
+    def schedule_span(self, epochs):
+        first = self.epochs_before_own()
+        if self.phase == TEACHERS:
+            return 0, first
+        return first, epochs - first
 
     def optimizer_count(self):
         return 2

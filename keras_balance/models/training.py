@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 
 import keras
 
@@ -120,6 +121,7 @@ class PhasedTraining(Engine, MultimodalModel):
         check_arrays(data.x, data.y, self)
         if data.validation_data is not None:
             check_arrays(*data.validation_data[:2], self)
+        self._warn_of_too_few_epochs(arguments)
         arguments.update(self.training_data(data, arguments))
         arguments["callbacks"] = MethodHooks.added_to(
             arguments.get("callbacks"), data
@@ -180,6 +182,33 @@ class PhasedTraining(Engine, MultimodalModel):
         self.phase = phase
         self.make_train_function()
 
+    # Epochs -------------------------------------------------------------------
+
+    @property
+    def predicts_own(self):
+        """Whether this epoch's predictions are the method's own.
+
+        They are not while `fit` trains teachers or a branch that is undone:
+        nothing may be selected, stopped or reported by them, and their `val_*`
+        are left out of the logs.
+        """
+        return True
+
+    def epochs_before_own(self):
+        """How many epochs of a `fit` come before the first own prediction."""
+        return 0
+
+    def schedule_span(self, epochs):
+        """Which epochs of a `fit` train what this epoch trains.
+
+        Args:
+            epochs: integer, those of the whole `fit`.
+
+        Returns:
+            `(first, count)`; a learning-rate schedule runs through them.
+        """
+        return 0, epochs
+
     def of_validation(self, logs):
         """Without the metrics that mean nothing outside training."""
         return {
@@ -213,6 +242,16 @@ class PhasedTraining(Engine, MultimodalModel):
     def optimizer_groups(self):
         """Which trainable variables each of them moves, as indices."""
         return self.variable_groups()
+
+    def _warn_of_too_few_epochs(self, arguments):
+        epochs, before = arguments.get("epochs", 1), self.epochs_before_own()
+        if before and epochs <= before:
+            warnings.warn(
+                f"{type(self).__name__} predicts nothing of its own in its "
+                f"first {before} epochs. Received: epochs={epochs}. Go on with "
+                "fit until there are more, or shorten those before.",
+                stacklevel=3,
+            )
 
     def _group_optimizer(self):
         """Tells a per-modality optimizer which variable is whose."""

@@ -1,23 +1,35 @@
 """The model of a plan."""
 
+import keras
+
+import keras_balance as kb
+from keras_balance.encoders import KerasHubMissing
 from keras_balance.errors import UsageError
+from keras_balance.runs import method
 
 
-def build(recipe, plan, parts):
-    """The compiled model with every variable, the optimizer's too.
+def create(recipe, plan):
+    """The compiled model, before there are data: what it refuses is first.
+
+    Args:
+        recipe: the recipe's module.
+        plan: `Plan`.
 
     Returns:
         `(model, used)`, `used` being the method's arguments.
-    """
-    import keras_balance as kb
-    from keras_balance.runs import method
 
+    Raises:
+        UsageError: the network, the method or a setting of it does not work,
+            or no epoch of the plan would be the method's own.
+    """
+    keras.utils.set_random_seed(plan.seed)
     config = plan.config
     used = method.arguments(
         plan.method,
         {
             "variant": plan.variant,
             "modality": config.modality,
+            **kb.methods.get(plan.method).scaled_lengths(config.epochs),
             **recipe.arguments(config, plan.method),
         },
         plan.method_arguments,
@@ -29,19 +41,40 @@ def build(recipe, plan, parts):
             **_network(recipe, config),
             **used,
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         # What a constructor refuses is a setting: a fusion, an alpha.
         raise UsageError(str(error)) from error
+    _check_own_epochs(model, plan, used)
     model.compile(optimizer=recipe.optimizer(config), metrics=["accuracy"])
-    inputs, _ = parts.train[0]
-    model.build({name: (None, *x.shape[1:]) for name, x in inputs.items()})
-    model.optimizer.build(model.trainable_variables)
     return model, used
 
 
-def _network(recipe, config):
-    from keras_balance.encoders import KerasHubMissing
+def finish(model, parts):
+    """Gives a created model every variable, the optimizer's too."""
+    inputs, _ = parts.train[0]
+    model.build({name: (None, *x.shape[1:]) for name, x in inputs.items()})
+    model.optimizer.build(model.trainable_variables)
 
+
+def _check_own_epochs(model, plan, used):
+    before, epochs = model.epochs_before_own(), plan.config.epochs
+    if epochs > before:
+        return
+    lengths = kb.methods.get(plan.method).lengths
+    shorter = [
+        f"--set method.{name}={max(1, used[name] // 2)}"
+        for name in lengths
+        if used.get(name, 1) > 1
+    ]
+    raise UsageError(
+        f"Expected more epochs than the {before} in which {plan.method} "
+        "trains what it needs before it predicts. Received: "
+        f"epochs={epochs}",
+        " or ".join([f"--epochs {2 * before}", *shorter]),
+    )
+
+
+def _network(recipe, config):
     try:
         return recipe.network(config)
     except KerasHubMissing as error:

@@ -14,6 +14,9 @@ from keras_balance.callbacks.balance_monitor import balance
 from keras_balance.runs.state import save_state
 from keras_balance.runs.state import save_weights
 
+# In a row of the history: the epoch's predictions are not the method's own.
+NOT_OWN = "not_own"
+
 
 class SetEpoch(keras.callbacks.Callback):
     """Makes an epoch's order and randomness follow from (seed, epoch).
@@ -53,6 +56,8 @@ class StateFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         row = {name: float(value) for name, value in (logs or {}).items()}
+        if not self.model.predicts_own:
+            row[NOT_OWN] = 1.0
         self.history.append({"epoch": epoch, **row})
         self.model.sync_state()
         if best_epoch(self.history, self.monitor) == epoch:
@@ -62,10 +67,16 @@ class StateFile(keras.callbacks.Callback):
 
 
 def best_epoch(history, monitor):
-    """The first epoch with the highest `monitor`; the last one for None."""
+    """The first epoch with the highest `monitor`; the last one for None.
+
+    Of the epochs whose predictions are the method's own; None without any.
+    """
+    own = [row for row in history if NOT_OWN not in row]
+    if not own:
+        return None
     if monitor is None:
-        return history[-1]["epoch"]
-    return max(history, key=lambda row: row[monitor])["epoch"]
+        return own[-1]["epoch"]
+    return max(own, key=lambda row: row[monitor])["epoch"]
 
 
 def write_history(path, history):
@@ -127,7 +138,8 @@ class Progress(keras.callbacks.Callback):
         shown = ("loss", "accuracy", "val_loss", "val_accuracy")
         texts = [f"{name} {logs[name]:.4f}" for name in shown if name in logs]
         self.screen.line("  ".join([self.title, *texts]))
-        self.screen.balance(balance(logs, self.model.modalities))
+        if self.model.predicts_own:
+            self.screen.balance(balance(logs, self.model.modalities))
 
 
 def tensorboard(folder):

@@ -8,7 +8,6 @@ from keras_balance.atomic import read_json
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
-from keras_balance.runs.build import build
 from keras_balance.runs.finished import read_document
 from keras_balance.runs.finished import read_history
 from keras_balance.runs.folder import RunFolder
@@ -56,14 +55,11 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     _check_places(folder, plan)
     backend.choose(plan.backend)
     backend.start(plan.backend)
-    import keras
-
     from keras_balance.runs import source
 
     recipe = recipes.load(plan.recipe)
     parts = source.load(recipe, plan, screen.step)
     _check_data(folder, recorded["data_checksum"], parts.prepared.checksum)
-    keras.utils.set_random_seed(plan.seed)
     model = _trained(recipe, plan, folder, parts)
     screen.line("evaluating")
     clock = Clock(_earlier_seconds(folder))
@@ -111,10 +107,12 @@ def _check_data(folder, before, now):
 
 def _trained(recipe, plan, folder, parts):
     """The model of the selected epoch, as it was at the end of the run."""
+    from keras_balance.runs import build
     from keras_balance.runs.state import load_state
     from keras_balance.runs.state import load_weights
 
-    model, _ = build(recipe, plan, parts)
+    model, _ = build.create(recipe, plan)
+    build.finish(model, parts)
     path = folder.state
     try:
         if path.is_file():

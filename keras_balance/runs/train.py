@@ -6,7 +6,6 @@ from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
-from keras_balance.runs.build import build
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import evaluate
 from keras_balance.runs.measure import monitor
@@ -63,18 +62,17 @@ def run(plan, resume, screen, argv=()):
 
 def _run(plan, folder, screen, argv):
     backend.start(plan.backend)
-    import keras
-
+    from keras_balance.runs import build
     from keras_balance.runs import environment
     from keras_balance.runs import source
 
     recipe = recipes.load(plan.recipe)
     clock = Clock()
+    model, used = build.create(recipe, plan)
     parts = source.load(recipe, plan, screen.step)
     clock.stop("prepare")
-    keras.utils.set_random_seed(plan.seed)
     watched = _watched(plan.config, parts)
-    model, used = build(recipe, plan, parts)
+    build.finish(model, parts)
     described = environment.describe(plan.backend, parts.prepared.checksum)
     folder.check_data(described["data_checksum"])
     folder.start(
@@ -120,6 +118,13 @@ def fit(recipe, plan, folder, model, parts, watched, screen):
     if history:
         screen.line(f"continuing after epoch {len(history)}/{config.epochs}")
     state = callbacks.StateFile(folder, history, monitor(config))
+
+    def rate(epoch):
+        # Teachers have the whole schedule, and so has what they teach.
+        first, count = model.schedule_span(config.epochs)
+        place = (epoch - first) * config.epochs // count
+        return float(recipe.learning_rate(config, place))
+
     if len(history) < config.epochs:
         model.fit(
             train,
@@ -130,9 +135,7 @@ def fit(recipe, plan, folder, model, parts, watched, screen):
             verbose=0,
             callbacks=[
                 callbacks.SetEpoch(train, plan.seed),
-                keras.callbacks.LearningRateScheduler(
-                    lambda epoch: float(recipe.learning_rate(config, epoch))
-                ),
+                keras.callbacks.LearningRateScheduler(rate),
                 callbacks.Monitor(
                     folder, screen, train, parts.validation, config.probe_every
                 ),

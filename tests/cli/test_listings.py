@@ -12,7 +12,6 @@ LISTINGS = [
     ["recipe", "--help"],
     ["recipe", "cremad-ogm", "--help"],
     ["recipe", "avdigits-ogm", "--help"],
-    ["recipe", "cremad-ogm", "--demo", "--dry-run", "--backend", "jax"],
     ["recipes"],
     ["recipes", "--json"],
     ["methods"],

@@ -43,3 +43,15 @@ def test_best_epoch_is_the_first_of_equals():
     history = [{"epoch": i, "val_accuracy": v} for i, v in enumerate(values)]
     assert best_epoch(history, "val_accuracy") == 1
     assert best_epoch(history, None) == 3
+
+
+def test_an_epoch_of_something_else_is_not_selected():
+    values = [None, None, 0.1, 0.3]
+    history = [
+        {"epoch": i, "not_own": 1.0} if v is None else {"epoch": i, "val": v}
+        for i, v in enumerate(values)
+    ]
+    assert best_epoch(history, "val") == 3
+    assert best_epoch(history[:3], None) == 2
+    assert best_epoch(history[:2], "val") is None
+    assert best_epoch([*history, {"epoch": 4, "not_own": 1.0}], None) == 3

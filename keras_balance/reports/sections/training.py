@@ -6,7 +6,7 @@ from keras_balance.reports.page import join
 from keras_balance.reports.page import section
 from keras_balance.reports.page import tag
 
-_PLAIN = ("epoch", "loss", "accuracy", "phase", "score_ratio")
+_PLAIN = ("epoch", "loss", "accuracy", "phase", "score_ratio", "not_own")
 _SKIPPED = ("val_", "learning_rate")
 
 
@@ -35,6 +35,13 @@ def training(run):
     lead = "Solid: validation, or a trace of the method. Dashed: training."
     if marked is not None:
         lead += f" The dotted line is the epoch evaluated, {marked}."
+    others = sum("not_own" in row for row in run.history)
+    if others:
+        lead += (
+            f" {others} of the {len(epochs)} epochs train something else "
+            "(teachers, a branch that is undone): their predictions are not "
+            "the method's, and they are not validated."
+        )
     grid = tag("div", *figures, class_="figures")
     return section("Training", grid, lead=lead) if any(figures) else join([])
 
