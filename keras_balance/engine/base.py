@@ -137,6 +137,8 @@ class BaseEngine:
 
     def all_finite(self, gradients):
         """Whether no gradient holds inf or NaN: a scalar boolean tensor."""
+        if not gradients:
+            return ops.convert_to_tensor(True)
         finite = [ops.all(ops.isfinite(g)) for g in gradients]
         return ops.all(ops.stack(finite))
 

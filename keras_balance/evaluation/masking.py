@@ -16,6 +16,7 @@ from keras import ops
 from keras_balance.metrics import coalitions
 from keras_balance.models import fit_data
 from keras_balance.models import inference
+from keras_balance.models.absent import finite_or_zero
 
 ROWS = 256
 # Above it 2^M is too much: only M + M + 2 coalitions are evaluated.
@@ -36,10 +37,12 @@ class Changed(inference.Forward):
             for name in self.model.modalities
             if name in x
         }
-        return self.model.features_given(given, x)
+        found = self.model.features_given(given, x)
+        # Where an encoder is not defined at zero, nothing is left of it.
+        return {name: finite_or_zero(z) for name, z in found.items()}
 
     def _changed(self, name, x):
-        value = self.model.preprocess(name, x[name])
+        value = self.model.preprocess(name, x)
         rows = (-1,) + (1,) * (len(value.shape) - 1)
         if f"noise/{name}" in x:
             scale = ops.reshape(x[f"scale/{name}"], rows)

@@ -18,7 +18,7 @@ class Moments(inference.Forward):
     def call(self, x):
         found = {}
         for name in self.model.modalities:
-            value = self.model.preprocess(name, x[name])
+            value = self.model.preprocess(name, x)
             count = ops.shape(value)[0]
             flat = ops.reshape(ops.cast(value, "float32"), (count, -1))
             found[name] = ops.stack(

@@ -5,9 +5,9 @@ from keras import ops
 
 from keras_balance.engine import replicas
 from keras_balance.mechanisms.modulated import innermost
+from keras_balance.models.absent import row_marks
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.multimodal import Outputs
-from keras_balance.models.multimodal import row_marks
 from keras_balance.optimizers.per_modality import PerModality
 
 

@@ -40,6 +40,7 @@ from keras import ops
 from keras_balance.arguments import check_number
 from keras_balance.arguments import check_variant
 from keras_balance.arguments import check_window
+from keras_balance.models import absent
 from keras_balance.models import scores
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.balanced import Update
@@ -164,6 +165,8 @@ class AGM(BalancedModel):
         count = len(self.modalities)
         self.running = self.add_state("running_losses", (count,))
         self.steps = self.add_state("running_steps")
+        # Whether an encoder turned out to have no gradient at zero.
+        self.undefined = self.add_state("undefined_at_zero", (count,))
         # What the code's variant goes on with after the window.
         self.last = self.add_state("last_coefficients", (count,), "ones")
 
@@ -206,10 +209,25 @@ class AGM(BalancedModel):
     def masked_features(self, name, inputs, features, present):
         """Features of zeros, `(batch, dim)`, zero in absent rows as always."""
         zeros = ops.zeros_like(features)
-        masked = zeros + self.encode_zeros(name, inputs)
+        masked = zeros + self.features_of_zeros(name, inputs)
         if present is None:
             return masked
         return ops.where(present[:, None] > 0, masked, zeros)
+
+    def features_of_zeros(self, name, inputs):
+        """What an encoder makes of zeros, `(1, dim)`, the same for every row.
+
+        Without dropout, by BatchNormalization's averages. Zeros, too, where
+        the encoder is not defined at zero, or has no gradient there.
+        """
+        x = self.preprocess(name, {name: inputs[name][:1]}, training=False)
+        index = self.modalities.index(name)
+        off = ops.convert_to_tensor(self.undefined)[index] > 0
+        # Not zeros then: a gradient of 0 times infinity is NaN.
+        given = ops.where(off, absent.pattern(x), ops.zeros_like(x))
+        features = self.encoders[name](given, training=False)
+        nothing = ops.zeros_like(features)
+        return ops.where(off, nothing, absent.finite_or_zero(features))
 
     # Modulation ---------------------------------------------------------------
 
@@ -255,6 +273,9 @@ class AGM(BalancedModel):
         )
         for i, name in enumerate(self.modalities):
             self.track(f"{name}_coefficient", coefficients[i])
+        # There it could also be the scale that is too large.
+        if not isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = self.without_undefined(gradients, usable)
         usable = ops.logical_and(usable, self.all_finite(gradients))
         old = ops.convert_to_tensor(self.running)
         steps = ops.convert_to_tensor(self.steps)
@@ -265,6 +286,31 @@ class AGM(BalancedModel):
         last = ops.convert_to_tensor(self.last)
         self.last.assign(ops.where(inside, coefficients, last))
         return Update(self.clipped(gradients))
+
+    def without_undefined(self, gradients, usable):
+        """Gradients without those of encoders that have none at zero.
+
+        They are 0 in the step in which that shows; from the next one on the
+        encoder is given no zeros.
+        """
+        found = dict(
+            zip(map(id, self.moving_variables()), gradients, strict=True)
+        )
+        undefined = []
+        for name in self.modalities:
+            own = [
+                id(v)
+                for v in self.encoders[name].trainable_variables
+                if id(v) in found
+            ]
+            finite = self.all_finite([found[key] for key in own])
+            for key in own:
+                g = found[key]
+                found[key] = ops.where(finite, g, ops.zeros_like(g))
+            undefined.append(ops.logical_and(usable, ops.logical_not(finite)))
+        now = ops.cast(ops.stack(undefined), "float32")
+        self.undefined.assign(ops.maximum(self.undefined, now))
+        return list(found.values())
 
     def clipped(self, gradients):
         """The gradients, clipped where those of the fusion are large."""

@@ -182,7 +182,7 @@ class FunctionalEntropy(BalancedModel):
 
         def loss_fn():
             given = {
-                name: self.preprocess(name, batch.x[name], training=True)
+                name: self.preprocess(name, batch.x, training=True)
                 for name in self.modalities
             }
             outputs = self.run_encoders(given, batch.x, training=True)

@@ -1,11 +1,9 @@
 """Encoders that are joined by MMTM units between their stages."""
 
-from keras import ops
-
 from keras_balance.encoders.staged import Staged
 from keras_balance.fusions.mmtm import MMTM
+from keras_balance.models import absent
 from keras_balance.models.balanced import BalancedModel
-from keras_balance.models.multimodal import row_marks
 
 
 class JoinedModel(BalancedModel):
@@ -92,7 +90,7 @@ class JoinedModel(BalancedModel):
             modality of `(batch, channels)`, as computed.
         """
         given = {
-            name: self.preprocess(name, inputs[name], training=training)
+            name: self.preprocess(name, inputs, training=training)
             for name in self.modalities
         }
         features, gates = self._stages(given, inputs, training, replace)
@@ -103,20 +101,19 @@ class JoinedModel(BalancedModel):
 
     def _stages(self, given, inputs, training, replace=None):
         """Features, and the gates of every unit; see `run`."""
-        present = {
-            name: row_marks(inputs[f"{name}_present"])
-            for name in self.modalities
-            if f"{name}_present" in inputs
-        }
-        maps = _masked({m: given[m] for m in self.modalities}, present)
+        present = self.presence(inputs)
+        maps = {name: given[name] for name in self.modalities}
         gates = []
         stages = {name: self.stages_of(name) for name in self.modalities}
         for i in range(max(len(own) for own in stages.values())):
             for name, own in stages.items():
                 if i < len(own):
                     rests = name in self.resting
-                    maps[name] = own[i](
-                        maps[name], training=training and not rests
+                    maps[name] = self._part(
+                        own[i],
+                        maps[name],
+                        present.get(name),
+                        training and not rests,
                     )
             if i not in self.joined:
                 continue
@@ -129,7 +126,14 @@ class JoinedModel(BalancedModel):
                 name: unit.scaled(x, gate)
                 for (name, x), gate in zip(maps.items(), used, strict=True)
             }
+            # The next parts need not be defined at zero either.
+            maps |= {m: absent.fill(maps[m], own) for m, own in present.items()}
         return _masked(maps, present), gates
+
+    def _part(self, layer, x, present, training):
+        if present is None:
+            return layer(x, training=training)
+        return absent.run(layer, x, present, training)
 
     def get_config(self):
         return {
@@ -142,11 +146,4 @@ class JoinedModel(BalancedModel):
 
 def _masked(maps, present):
     """Zero in the rows that lack the modality, whatever they hold."""
-    masked = {}
-    for name, x in maps.items():
-        if name in present:
-            shape = (-1,) + (1,) * (len(x.shape) - 1)
-            keep = ops.reshape(present[name] > 0, shape)
-            x = ops.where(keep, x, ops.zeros_like(x))
-        masked[name] = x
-    return masked
+    return maps | {m: absent.zero(maps[m], own) for m, own in present.items()}

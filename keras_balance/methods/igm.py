@@ -293,7 +293,7 @@ class IGM(Averaging, OneAtATime):
         return found
 
     def pass_one(self, name, batch):
-        given = self.preprocess(name, batch.x[name], training=True)
+        given = self.preprocess(name, batch.x, training=True)
         integers = "float" not in keras.backend.standardize_dtype(given.dtype)
         if self.variant == "paper" or integers:
             return super().pass_one(name, batch)

@@ -56,11 +56,11 @@ from keras_balance.arguments import check_number
 from keras_balance.arguments import check_variant
 from keras_balance.methods.sample_valuation_data import Resampled
 from keras_balance.methods.sample_valuation_data import unpacked
+from keras_balance.models.absent import row_marks
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.inference import Forward
 from keras_balance.models.inference import class_indices
 from keras_balance.models.inference import forward_model
-from keras_balance.models.multimodal import row_marks
 
 LEVELS = ("sample", "modality")
 

@@ -258,7 +258,7 @@ class UniModalTeacher(BalancedModel):
 
     def training_pass(self, batch):
         given = {
-            name: self.preprocess(name, batch.x[name], training=True)
+            name: self.preprocess(name, batch.x, training=True)
             for name in self.modalities
         }
         if self.phase == TEACHERS:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_balance import fusions
+from keras_balance.models import absent
 from keras_balance.models.checks import check_encoders
 from keras_balance.models.checks import check_features
 from keras_balance.models.checks import check_inputs
@@ -40,7 +41,8 @@ class MultimodalModel(keras.Model):
     Inputs are a dict by modality name, and labels are class indices or
     one-hot rows. Where a modality can be missing, the boolean input
     `<name>_present`, `(batch,)`, marks the rows that have it: in the others
-    its encoder sees zeros and its features are zero.
+    its encoder is given another row's input and its features are zero
+    (`keras_balance.models.absent`).
 
     Args:
         encoders: dict from a modality's name to a Keras layer or model that
@@ -194,14 +196,14 @@ class MultimodalModel(keras.Model):
     def presence(self, inputs):
         """Dict by modality of row marks, for those that the input marks."""
         return {
-            name: row_marks(inputs[f"{name}_present"])
+            name: absent.row_marks(inputs[f"{name}_present"])
             for name in self.modalities
             if f"{name}_present" in inputs
         }
 
     def encode(self, name, inputs, training=False):
         """Features of one modality, `(batch, dim)`."""
-        x = self.preprocess(name, inputs[name], training=training)
+        x = self.preprocess(name, inputs, training=training)
         return self.encode_given(name, x, inputs, training=training)
 
     def encode_given(self, name, x, inputs, training=False, encoder=None):
@@ -218,8 +220,8 @@ class MultimodalModel(keras.Model):
         present = inputs.get(f"{name}_present")
         if present is None:
             return encoder(x, training=training)
-        x = _zero_absent(x, present)
-        return _zero_absent(encoder(x, training=training), present)
+        features = absent.run(encoder, x, present, training)
+        return absent.zero(features, present)
 
     def features_given(self, given, inputs, training=False):
         """Features of what encoders are given, after preprocessing.
@@ -237,17 +239,17 @@ class MultimodalModel(keras.Model):
             for name, x in given.items()
         }
 
-    def encode_zeros(self, name, inputs):
-        """Features of an encoder that is given zeros, `(1, dim)`.
+    def preprocess(self, name, inputs, training=False):
+        """What the encoder of a modality is given.
 
-        What remains of a modality that is masked at its encoder's input, the
-        same for every row; without dropout, by BatchNormalization's averages.
+        Args:
+            name: the modality.
+            inputs: dict of tensors by modality name, with presence marks.
+            training: boolean.
         """
-        x = self.preprocess(name, inputs[name][:1], training=False)
-        return self.encoders[name](ops.zeros_like(x), training=False)
-
-    def preprocess(self, name, x, training=False):
-        """What the encoder of a modality is given."""
+        x = inputs[name]
+        if f"{name}_present" in inputs:
+            x = absent.fill(x, inputs[f"{name}_present"])
         if name not in self.preprocessing:
             return x
         return self.preprocessing[name](x, training=training)
@@ -347,15 +349,3 @@ def _in_float32(layer):
     layer.dtype_policy = "float32"
     for inner in getattr(layer, "layers", ()):
         _in_float32(inner)
-
-
-def row_marks(present):
-    """`(batch,)` of 0 and 1 from what marks the rows that are present."""
-    return ops.cast(ops.reshape(present, (-1,)), "float32")
-
-
-def _zero_absent(x, present):
-    shape = (-1,) + (1,) * (len(x.shape) - 1)
-    # where, not a product: an absent row may hold anything, NaN included.
-    keep = ops.reshape(ops.cast(present, "bool"), shape)
-    return ops.where(keep, x, ops.zeros_like(x))
