@@ -72,9 +72,11 @@ class Registry:
         """
         if isinstance(name, str) and name in self._entries:
             return self._entries[name]
-        near = difflib.get_close_matches(
-            str(name).lower(), self._entries, n=1, cutoff=0.4
-        )
+        near = ()
+        if isinstance(name, str):
+            near = difflib.get_close_matches(
+                name.lower(), self._entries, n=1, cutoff=0.4
+            )
         nearest = f". Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"{self.kind} must be one of {', '.join(self._entries)}"

@@ -99,6 +99,8 @@ def _set_generators(states):
 
 
 def _pull_back(losses, sources):
+    if not sources:  # everything is frozen
+        return [[] for _ in losses]
     gradients = []
     for i, loss in enumerate(losses):
         # A constant has no graph; its gradients are zero all the same.

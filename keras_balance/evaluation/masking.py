@@ -16,6 +16,7 @@ from keras import ops
 from keras_balance.metrics import coalitions
 from keras_balance.models import fit_data
 from keras_balance.models import inference
+from keras_balance.models import masks
 from keras_balance.models.absent import finite_or_zero
 
 ROWS = 256
@@ -46,10 +47,12 @@ class Changed(inference.Forward):
         rows = (-1,) + (1,) * (len(value.shape) - 1)
         if f"noise/{name}" in x:
             scale = ops.reshape(x[f"scale/{name}"], rows)
-            value = value + ops.cast(scale * x[f"noise/{name}"], value.dtype)
+            noise = ops.cast(scale * x[f"noise/{name}"], value.dtype)
+            value = masks.like(value + noise, value)
         if f"shown/{name}" in x:
             shown = ops.reshape(x[f"shown/{name}"], rows) > 0
-            value = ops.where(shown, value, ops.zeros_like(value))
+            zeros = ops.zeros_like(value)
+            value = masks.like(ops.where(shown, value, zeros), value)
         return value
 
 

@@ -60,6 +60,8 @@ class Concat(LinearHead):
         ]
 
     def block_factors(self, factors):
+        if not self.trainable_variables:
+            return {}
         kernel = 0  # Dense tracks its kernel before its bias.
         return {kernel: row_factors(factors, self.dims)}
 

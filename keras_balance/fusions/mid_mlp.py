@@ -52,6 +52,8 @@ class MidMLP(Fusion):
         return last(hidden)
 
     def block_factors(self, factors):
+        if not self.trainable_variables:
+            return {}
         # The kernel of the first map is the first variable.
         return {0: row_factors(factors, self.dims)}
 

@@ -38,6 +38,7 @@ from keras_balance.arguments import check_number
 from keras_balance.arguments import check_variant
 from keras_balance.engine import replicas
 from keras_balance.models import batch as batches
+from keras_balance.models import masks
 from keras_balance.models.balanced import BalancedModel
 
 TINY = 1e-12
@@ -220,7 +221,7 @@ class FunctionalEntropy(BalancedModel):
             )
         counts = [ops.cast(w > 0, "float32") for w in weights.values()]
         perturbed = self.perturbed(given, counts)
-        h, gradients = self.sensitivity(perturbed, outputs, batch)
+        h, gradients = self.sensitivity(given, perturbed, outputs, batch)
         sums = [
             information(g, h, ops.repeat(w, self.samples, axis=0), self.variant)
             for g, w in zip(gradients, weights.values(), strict=True)
@@ -259,7 +260,7 @@ class FunctionalEntropy(BalancedModel):
         noise = keras.random.normal(ops.shape(x), seed=self.seed_generator)
         return ops.cast(noise, x.dtype)
 
-    def sensitivity(self, perturbed, outputs, batch):
+    def sensitivity(self, clean_inputs, perturbed, outputs, batch):
         """h, and its gradients by the perturbed inputs, a list."""
         marks = {
             key: ops.repeat(mark, self.samples, axis=0)
@@ -275,7 +276,10 @@ class FunctionalEntropy(BalancedModel):
         )
 
         def total(tensors):
-            given = dict(zip(self.modalities, tensors, strict=True))
+            given = {
+                name: masks.like(x, clean_inputs[name], self.samples)
+                for name, x in zip(self.modalities, tensors, strict=True)
+            }
             logits = self.run_encoders(given, marks, training=False).logits
             h = by_row(clean, logits)
             # Rows do not mix: the gradient of the sum holds each row's own.

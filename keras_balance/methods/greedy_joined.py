@@ -3,6 +3,7 @@
 from keras_balance.encoders.staged import Staged
 from keras_balance.fusions.mmtm import MMTM
 from keras_balance.models import absent
+from keras_balance.models import masks
 from keras_balance.models.balanced import BalancedModel
 
 
@@ -123,11 +124,14 @@ class JoinedModel(BalancedModel):
             used = found if replace is None else replace(len(gates), found)
             gates.append(found)
             maps = {
-                name: unit.scaled(x, gate)
+                name: masks.like(unit.scaled(x, gate), x)
                 for (name, x), gate in zip(maps.items(), used, strict=True)
             }
             # The next parts need not be defined at zero either.
-            maps |= {m: absent.fill(maps[m], own) for m, own in present.items()}
+            maps |= {
+                m: masks.like(absent.fill(maps[m], own), maps[m])
+                for m, own in present.items()
+            }
         return _masked(maps, present), gates
 
     def _part(self, layer, x, present, training):
@@ -146,4 +150,7 @@ class JoinedModel(BalancedModel):
 
 def _masked(maps, present):
     """Zero in the rows that lack the modality, whatever they hold."""
-    return maps | {m: absent.zero(maps[m], own) for m, own in present.items()}
+    return maps | {
+        m: masks.like(absent.zero(maps[m], own), maps[m])
+        for m, own in present.items()
+    }

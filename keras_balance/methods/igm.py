@@ -63,6 +63,7 @@ from keras_balance.methods.igm_head_inputs import linear_maps
 from keras_balance.methods.igm_mixup import mixed
 from keras_balance.methods.igm_mixup import partners
 from keras_balance.models import batch as batches
+from keras_balance.models import masks
 from keras_balance.optimizers.projections import flat_filter
 from keras_balance.optimizers.projections import kept_share
 
@@ -303,7 +304,7 @@ class IGM(Averaging, OneAtATime):
             usable = ops.logical_and(usable, marks > 0)
         draws, share = self.draw(batch)
         partner = partners(draws, usable)
-        given = mixed(given, partner, share)
+        given = masks.like(mixed(given, partner, share), given)
         features = self.encode_given(name, given, batch.x, training=True)
         outputs = self.outputs_of_one(name, features, batch.x)
         other = batch._replace(y=ops.take(batch.y, partner, axis=0))

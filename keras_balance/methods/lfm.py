@@ -225,6 +225,8 @@ class LFM(BalancedModel):
         products = self.curvature(next(iter(data.training_batches())))
         if self.variant == "code":
             products = products[:1]
+        if not products:  # nothing is left to train
+            return
         total = sum(float(ops.sum(h)) for h in products)
         value = learned_lambda_1(
             float(ops.convert_to_numpy(self.alignment_weight)),

@@ -259,7 +259,8 @@ class ReconBoost(BalancedModel):
         layers = [self.encoders[name] for name in active]
         layers += self.own_heads(active)
         variables = [v for one in layers for v in one.trainable_variables]
-        if rectifies and self.boost_rate is not None:
+        rate = self.boost_rate
+        if rectifies and rate is not None and rate.trainable:
             variables.append(self.boost_rate)
         known = {
             name: ops.stop_gradient(self.encode(name, batch.x, training=False))

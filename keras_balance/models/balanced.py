@@ -152,7 +152,8 @@ class BalancedModel(PhasedTraining):
         loss = self.sum_over_replicas(ops.cast(loss, "float32"))
         broken = ops.cast(ops.logical_not(ops.isfinite(loss)), "int32")
         invalid = self.sum_over_replicas(batch.invalid)
-        self.faults.assign(ops.add(self.faults, ops.stack([invalid, broken])))
+        found = ops.concatenate([invalid, broken[None]])
+        self.faults.assign(ops.add(self.faults, found))
         rows = ops.shape(batch.labels)[0]
         self.metrics[0].update_state(loss, sample_weight=rows)
         for name, logits in outputs.unimodal.items():

@@ -8,6 +8,9 @@ from keras import ops
 
 from keras_balance.labels import is_one_hot
 
+# What a row of float16 shares may miss of 1.
+SHARE_TOLERANCE = 0.01
+
 
 class Batch(NamedTuple):
     """A batch with its labels made safe.
@@ -18,7 +21,8 @@ class Batch(NamedTuple):
         sample_weight: as given, or None.
         labels: int32 `(batch,)`, class indices, whatever the form of `y`.
         weight: float32 `(batch,)`, the row weights, ones by default.
-        invalid: int32 scalar, how many labels are no class.
+        invalid: int32 `(2,)`, how many labels are no class, and how many
+            presence marks neither 0 nor 1.
     """
 
     x: Any
@@ -50,7 +54,7 @@ def unpack(data, num_classes):
     check_label_shape(None if y is None else y.shape, num_classes)
     if is_one_hot(y.shape, num_classes):
         labels = ops.cast(ops.argmax(y, axis=-1), "int32")
-        invalid = ops.any(ops.logical_not(ops.isfinite(y)), axis=-1)
+        invalid = ops.logical_not(is_share(ops.cast(y, "float32")))
         y = ops.where(invalid[:, None], ops.zeros_like(y), y)
     else:
         y = ops.reshape(y, (-1,))
@@ -66,7 +70,33 @@ def unpack(data, num_classes):
     else:
         weight = ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
     count = ops.sum(ops.cast(invalid, "int32"))
-    return Batch(x, y, sample_weight, labels, weight, count)
+    faults = ops.stack([count, invalid_marks(x)])
+    return Batch(x, y, sample_weight, labels, weight, faults)
+
+
+def invalid_marks(x):
+    """How many presence marks are neither 0 nor 1: an int32 scalar."""
+    total = ops.zeros((), "int32")
+    for key, marks in x.items() if isinstance(x, dict) else ():
+        if key.endswith("_present"):
+            marks = ops.cast(marks, "float32")
+            valid = ops.logical_or(ops.equal(marks, 0), ops.equal(marks, 1))
+            wrong = ops.cast(ops.logical_not(valid), "int32")
+            total = total + ops.sum(wrong)
+    return total
+
+
+def is_share(y):
+    """Which rows are one-hot, or shares of the classes: `(batch,)` booleans.
+
+    Rows with several ones, of a multi-label problem, are not: they would train
+    as if the first of them was the class.
+
+    Args:
+        y: float32 `(batch, classes)`; NaN is no share.
+    """
+    whole = ops.abs(ops.sum(y, axis=-1) - 1.0) <= SHARE_TOLERANCE
+    return ops.logical_and(whole, ops.all(y >= 0, axis=-1))
 
 
 def check_label_shape(shape, num_classes):

@@ -1,5 +1,7 @@
 """What a model says of encoders and inputs that it cannot work with."""
 
+import numbers
+
 import keras
 
 
@@ -27,10 +29,20 @@ def check_encoders(encoders):
             "encoder.get_config())."
         )
 
+    for name in encoders:
+        other = name.removesuffix("_present")
+        if other != name and other in encoders:
+            raise ValueError(
+                f"x['{name}'] marks the rows that have the modality "
+                f"'{other}', so no modality can have that name. Received: "
+                f"encoders={list(encoders)}. Rename '{name}'."
+            )
+
 
 def check_num_classes(num_classes):
     """Raises ValueError where `num_classes` is no integer above 1."""
-    if not isinstance(num_classes, int) or num_classes < 2:
+    whole = isinstance(num_classes, numbers.Integral)
+    if not whole or isinstance(num_classes, bool) or num_classes < 2:
         raise ValueError(
             "num_classes must be an integer of at least 2. Received: "
             f"num_classes={num_classes!r}"

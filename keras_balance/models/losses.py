@@ -4,6 +4,8 @@ import inspect
 
 import keras
 
+from keras_balance.labels import is_one_hot
+
 _REGRESSION = (
     "MeanSquaredError",
     "MeanAbsoluteError",
@@ -23,9 +25,8 @@ _PROBABILITIES = (
 )
 _MULTI_LABEL = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 _HINT = (
-    "Use loss='auto', which is "
-    "keras.losses.SparseCategoricalCrossentropy(from_logits=True), or another "
-    "classification loss with from_logits=True."
+    "Use loss='auto', which is the cross-entropy of logits for integer and "
+    "for one-hot labels, or another classification loss with from_logits=True."
 )
 
 
@@ -44,7 +45,7 @@ def resolve(loss):
             and multi-label problems.
     """
     if isinstance(loss, str) and loss == "auto":
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return CrossEntropy()
     received = f"Received: loss={loss!r}. {_HINT}"
     if isinstance(loss, str):
         _refuse_other_problems(keras.losses.get(loss), received)
@@ -88,6 +89,24 @@ def _refuse_other_problems(loss, received):
         )
     if name in _MULTI_LABEL:
         raise ValueError(f"Multi-label problems are not supported. {received}")
+
+
+@keras.saving.register_keras_serializable("keras_balance")
+class CrossEntropy(keras.losses.Loss):
+    """-log softmax(f)_y for class indices y, and its mean over one-hot rows.
+
+    What `loss="auto"` is. Labels are `(batch,)`, or `(batch, classes)` rows of
+    shares that sum to 1; logits are `(batch, classes)`.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="cross_entropy"):
+        super().__init__(name=name, reduction=reduction)
+
+    def call(self, y_true, y_pred):
+        loss = keras.losses.sparse_categorical_crossentropy
+        if is_one_hot(y_true.shape, y_pred.shape[-1]):
+            loss = keras.losses.categorical_crossentropy
+        return loss(y_true, y_pred, from_logits=True)
 
 
 @keras.saving.register_keras_serializable("keras_balance")

@@ -6,6 +6,11 @@ import numpy as np
 from keras_balance.models import batch as batches
 from keras_balance.models.checks import check_inputs
 
+_ONE_HOT = (
+    "One-hot rows hold a single 1, shares of the classes sum to 1; multi-label "
+    "problems are not supported."
+)
+
 
 class MethodHooks(keras.callbacks.Callback):
     """Calls the model's hooks; raises where an epoch met broken data."""
@@ -52,15 +57,20 @@ class MethodHooks(keras.callbacks.Callback):
     def _raise_faults(self, where):
         self.model.sync_state()
         faults = keras.ops.convert_to_numpy(self.model.faults)
-        labels, broken = int(faults[0]), int(faults[1])
-        if not labels and not broken:
+        labels, marks, broken = map(int, faults)
+        if not (labels or marks or broken):
             return
-        self.model.faults.assign([0, 0])
+        self.model.faults.assign([0, 0, 0])
         if labels:
             raise ValueError(
                 "Labels must be integers from 0 to "
                 f"{self.model.num_classes - 1}. Received: {labels} others "
-                f"{where}."
+                f"{where}. {_ONE_HOT}"
+            )
+        if marks:
+            raise ValueError(
+                "Presence marks must be booleans, or 0 and 1. Received: "
+                f"{marks} others {where}."
             )
         raise ValueError(
             f"The loss was NaN or infinite in {broken} batches {where}. Look "
@@ -77,14 +87,31 @@ def check_arrays(x, y, model):
         ValueError: for inputs with NaN or inf, labels that are no classes,
             or names that are no modalities.
     """
+    if isinstance(y, np.ndarray) and y.ndim and not len(y):
+        raise ValueError("Expected data. Received: y without a row")
     if isinstance(x, dict):
         if y is None:
             batches.check_label_shape(None, model.num_classes)
         check_inputs(x, model.modalities)
         for name in model.modalities:
-            _check_finite(name, x[name], x.get(f"{name}_present"))
+            marks = x.get(f"{name}_present")
+            _check_marks(name, marks)
+            _check_finite(name, x[name], marks)
     if isinstance(y, np.ndarray):
         _check_labels(y, model.num_classes)
+
+
+def _check_marks(name, marks):
+    if not isinstance(marks, np.ndarray):
+        return
+    odd = ~np.isin(marks, (0, 1))
+    if odd.any():
+        first = int(odd.reshape(len(marks), -1).any(axis=1).argmax())
+        raise ValueError(
+            "Presence marks must be booleans, or 0 and 1. Received: "
+            f"x['{name}_present'] with {int(odd.sum())} others, the first "
+            f"being x['{name}_present'][{first}]={marks[first]}"
+        )
 
 
 def _check_finite(name, values, present):
@@ -110,7 +137,8 @@ def _check_labels(y, num_classes):
         )
     batches.check_label_shape(y.shape, num_classes)
     if batches.is_one_hot(y.shape, num_classes):
-        broken = ~np.isfinite(y).all(axis=1)
+        off = np.abs(y.sum(axis=1, dtype="float64") - 1)
+        broken = ~((off <= batches.SHARE_TOLERANCE) & (y >= 0).all(axis=1))
     else:
         y = y.reshape(-1)
         broken = ~((y >= 0) & (y < num_classes) & (y == np.floor(y)))
@@ -119,5 +147,5 @@ def _check_labels(y, num_classes):
         raise ValueError(
             f"Labels must be integers from 0 to {num_classes - 1}. Received: "
             f"y with {int(broken.sum())} others, the first being "
-            f"y[{first}]={y[first]}"
+            f"y[{first}]={y[first]}. {_ONE_HOT}"
         )

@@ -86,7 +86,7 @@ class MultimodalModel(keras.Model):
         # Inputs keep their type: preprocessing runs in float32.
         super().__init__(autocast=False, **kwargs)
         self.modalities = tuple(encoders)
-        self.num_classes = num_classes
+        self.num_classes = int(num_classes)
         self.encoders = dict(encoders)
         for layer in preprocessing.values():
             _in_float32(layer)

@@ -36,8 +36,9 @@ class PhasedTraining(Engine, MultimodalModel):
         self.phases = tuple(phases)
         self.phase = self.phases[0]
         self.epoch = self.add_state("epoch", dtype="int32")
-        # How many labels were no class, and how many losses not finite.
-        self.faults = self.add_state("faults", (2,), dtype="int32")
+        # How many labels were no class, how many marks neither 0 nor 1, and
+        # how many losses not finite.
+        self.faults = self.add_state("faults", (3,), dtype="int32")
         self.trackers = {}
         self._train_functions = {}
         self._evaluating = False
@@ -49,8 +50,8 @@ class PhasedTraining(Engine, MultimodalModel):
             optimizer: any Keras optimizer. A `PerModality` without groups is
                 given those of the model: one for each modality, in order, and
                 one for what they share.
-            loss: "auto", which is sparse categorical cross-entropy on logits,
-                or another classification loss on logits.
+            loss: "auto", which is the cross-entropy of logits for integer and
+                for one-hot labels, or another classification loss on logits.
             metrics: as in `keras.Model.compile`.
             **kwargs: further arguments of `keras.Model.compile`.
 

@@ -43,6 +43,24 @@ def data(rows=48, modalities=("audio", "visual"), seed=0):
     return x, y
 
 
+def filled(x, batch_size):
+    """Inputs with what encoders are given in absent rows.
+
+    That is what the first present row of the batch holds; it only matters
+    where BatchNormalization sees it.
+    """
+    x = dict(x)
+    for mark in [key for key in x if key.endswith("_present")]:
+        name = mark.removesuffix("_present")
+        values = x[name].copy()
+        for start in range(0, len(values), batch_size):
+            rows = slice(start, start + batch_size)
+            first = values[rows][x[mark][rows].argmax()]
+            values[rows][~x[mark][rows]] = first
+        x[name] = values
+    return x
+
+
 def model(
     row,
     modalities=("audio", "visual"),

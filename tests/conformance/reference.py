@@ -55,13 +55,26 @@ class Network:
         self.has_split = hasattr(self.fusion, "split")
 
     def encode(self, name, x):
-        """Features with zeros in and after the rows that are absent."""
-        inputs = x[name].astype("float64")
+        """Features, zero in the rows that are absent.
+
+        Absent rows are given what the first present one holds; where there is
+        none, the averages of BatchNormalization stay.
+        """
+        inputs, encoder = x[name].astype("float64"), self.encoders[name]
         mask = x.get(f"{name}_present")
         if mask is None:
-            return self.encoders[name].forward(inputs)
-        inputs = inputs * mask.reshape(-1, *[1] * (inputs.ndim - 1))
-        return self.encoders[name].forward(inputs) * mask[:, None]
+            return encoder.forward(inputs)
+        before = [state.value.copy() for state in encoder.states]
+        inputs = np.where(
+            mask.reshape(-1, *[1] * (inputs.ndim - 1)),
+            inputs,
+            inputs[mask.argmax()],
+        )
+        features = encoder.forward(inputs) * mask[:, None]
+        if not mask.any():
+            for state, value in zip(encoder.states, before, strict=True):
+                state.value = value
+        return features
 
     def forward(self, x):
         for parameter in self.parameters:

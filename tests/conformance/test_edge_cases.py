@@ -129,3 +129,19 @@ def test_a_frozen_encoder_stands_still(row):
     assert networks.difference(before[-1], after[-1]) > 0
     if len(encoders) > 1:
         assert networks.difference(before[0], after[0]) == 0
+
+
+def test_nothing_is_left_to_train(row):
+    model = make(row)
+    model.trainable = False
+    model.compile(optimizer=keras.optimizers.SGD(0.1), run_eagerly=True)
+    before = [networks.numpy(v) for v in model.weights]
+    x, y = networks.data(ROWS, NAMES)
+    history = model.fit(
+        x, y, validation_data=(x, y), epochs=len(model.phases), verbose=0
+    ).history
+    assert np.isfinite(history["loss"]).all()
+    kept = {id(v) for e in model.encoders.values() for v in e.weights}
+    for v, old in zip(model.weights, before, strict=True):
+        if id(v) in kept:
+            np.testing.assert_array_equal(networks.numpy(v), old)

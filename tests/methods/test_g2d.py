@@ -219,6 +219,7 @@ def test_training_is_that_of_the_equations(case):
         verbose=0,
     ).history
     code = arguments.get("variant") == "code"
+    x = networks.filled(x, 16)
     losses, learned = [], []
     for epoch in range(epochs):
         early = epoch - lessons < 1 + code

@@ -194,6 +194,7 @@ def test_training_is_that_of_the_equations(case):
         verbose=0,
     ).history
     losses, used = [], []
+    x = networks.filled(x, 16)
     for _ in range(epochs):
         expected.begin_epoch()
         for start in range(0, 48, 16):

@@ -395,6 +395,7 @@ def test_training_is_that_of_the_equations(case):
     expected, losses = twin(model, arguments), []
     epochs = 9 if len(names) > 2 else 7
     history = fit(model, x, y, epochs, weight.astype("float32"))
+    x = networks.filled(x, 16)
     order = schedule(names, model.stage_epochs, model.rectify_epochs, epochs)
     for active, others, rectifies, begins in order:
         if begins:

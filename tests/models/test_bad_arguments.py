@@ -194,8 +194,8 @@ def test_losses(loss, message, make):
 
 def test_the_message_says_what_to_use(make):
     refuses(
-        "Use loss='auto', which is keras.losses.SparseCategoricalCrossentropy"
-        "(from_logits=True), or another classification loss with "
+        "Use loss='auto', which is the cross-entropy of logits for integer "
+        "and for one-hot labels, or another classification loss with "
         "from_logits=True.",
         make,
         compiled={"loss": "mse"},
