@@ -76,7 +76,7 @@ def test_histories_are_those_of_one_device(trained):
 
 def test_faults_of_all_devices_are_counted(trained):
     for arrays in trained:
-        assert str(arrays["faults"]) == (
+        assert str(arrays["faults"]).startswith(
             "Labels must be integers from 0 to 2. Received: 3 others in "
             "epoch 1."
         )
