@@ -8,7 +8,8 @@ name, whose value is the place of a catalogue of their own:
     mypackage = "mypackage:methods.toml"
 
 A table's `module` is relative to the folder that its catalogue is in, and its
-`class` or `function` is what the module holds. Catalogues are found and read
+`class` or `function` is what the module holds; a recipe is a module as a
+whole, and its table has neither. Catalogues are found and read
 without importing the packages that they are in, nor Keras.
 """
 
@@ -19,7 +20,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pathlib
+import sys
 import tomllib
+import types
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Entry:
     Attributes:
         name: what it is called.
         module: dotted name of the module that holds it.
-        attribute: its name there.
+        attribute: its name there; empty where it is the module.
         facts: dict of what else the catalogue says.
         source: the package or call that named it.
+        folder: `pathlib.Path` that the module's file is in.
     """
 
     name: str
@@ -39,10 +43,12 @@ class Entry:
     attribute: str
     facts: dict
     source: str
+    folder: pathlib.Path
 
     def load(self):
         """Imports the module; returns what it holds by that name."""
-        return getattr(importlib.import_module(self.module), self.attribute)
+        module = importlib.import_module(self.module)
+        return getattr(module, self.attribute) if self.attribute else module
 
 
 class Registry:
@@ -84,24 +90,28 @@ class Registry:
         )
 
     def register(self, name, target, **facts):
-        """Adds a class or function under a name, in this process.
+        """Adds a class, function or module under a name, in this process.
 
         Args:
             name: text.
-            target: class or function, at the top level of its module.
+            target: class or function, at the top level of its module; or a
+                module.
             **facts: what a catalogue would say of it.
 
         Raises:
             ValueError: the name is taken.
         """
+        whole = isinstance(target, types.ModuleType)
+        module = target if whole else sys.modules[target.__module__]
         self._add(
             self._entries,
             Entry(
                 name,
-                target.__module__,
-                target.__qualname__,
+                module.__name__,
+                "" if whole else target.__qualname__,
                 facts,
-                target.__module__,
+                module.__name__,
+                pathlib.Path(module.__file__).parent,
             ),
         )
 
@@ -136,11 +146,12 @@ def _read(place):
         ValueError: there is no such file, or it is not what it should be.
     """
     package, _, file = place.partition(":")
-    path = _folder(package) / file
+    folder = _folder(package)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads((folder / file).read_text(encoding="utf-8"))
         return [
-            _entry(name, package, dict(table)) for name, table in tables.items()
+            _entry(name, package, folder, dict(table))
+            for name, table in tables.items()
         ]
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise ValueError(
@@ -149,15 +160,19 @@ def _read(place):
         ) from error
 
 
-def _entry(name, package, table):
-    module = f"{package}.{table.pop('module')}"
-    kind = "class" if "class" in table else "function"
-    return Entry(name, module, table.pop(kind), table, package)
+def _entry(name, package, folder, table):
+    module = table.pop("module")
+    attribute = table.pop("class", None) or table.pop("function", "")
+    folder = folder.joinpath(*module.split(".")[:-1])
+    return Entry(name, f"{package}.{module}", attribute, table, package, folder)
 
 
 def _folder(package):
-    """The folder of a package; only its parents' places are looked up."""
+    """The folder of a package; a stranger's is found without importing it."""
     top, *rest = package.split(".")
+    if package.rpartition(".")[0] in sys.modules:
+        # An editable install may have it elsewhere than in its parent.
+        top, rest = package, []
     spec = importlib.util.find_spec(top)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(

@@ -6,12 +6,12 @@ import sys
 import click
 
 
-def run_children(found, options, screen):
+def run_children(found, resume, screen):
     """Run every plan; a failed one does not stop the others.
 
     Args:
         found: list of `Plan`.
-        options: the options of the command.
+        resume: whether started runs are continued.
         screen: `Screen`.
 
     Raises:
@@ -21,7 +21,7 @@ def run_children(found, options, screen):
     failed = 0
     for number, plan in enumerate(found, 1):
         screen.line(f"run {number}/{len(found)}: {plan.folder().path.name}")
-        code = subprocess.call(command_line(plan, options))
+        code = subprocess.call(child(plan, resume))
         if code in (2, 130) or code < 0:
             raise click.exceptions.Exit(code if code > 0 else 1)
         failed = failed or code
@@ -29,27 +29,33 @@ def run_children(found, options, screen):
         raise click.exceptions.Exit(failed)
 
 
-def command_line(plan, options):
-    """The words that run one plan in a process of its own.
+def child(plan, resume):
+    """The words that run one plan in a process of its own."""
+    words = [sys.executable, "-m", "keras_balance.cli", *command_line(plan)]
+    return [*words, "--child", *(["--resume"] if resume else [])]
+
+
+def command_line(plan):
+    """What to type after `keras-balance` for a plan.
 
     Args:
         plan: `Plan`.
-        options: dict with `data_dir`, `cache_dir`, `epochs`, `demo`, `resume`
-            and `pairs`, as the command `recipe` has them.
+
+    Returns:
+        list of words; of settings those that are not the recipe's own.
     """
-    line = [sys.executable, "-m", "keras_balance.cli", "recipe", plan.recipe]
-    line += ["--method", plan.method, "--seed", str(plan.seed)]
-    line += ["--variant", plan.variant, "--backend", plan.backend]
-    line += ["--out", plan.out, "--on-error", plan.on_error, "--child"]
-    for name in ("data_dir", "cache_dir", "epochs"):
-        if options[name] is not None:
-            line += [f"--{name.replace('_', '-')}", str(options[name])]
-    for name in ("demo", "resume"):
-        if options[name]:
-            line.append(f"--{name}")
-    pairs = [p for p in options["pairs"] if not p.startswith("modality=")]
+    words = ["recipe", plan.recipe, "--method", plan.method]
+    words += ["--variant", plan.variant, "--backend", plan.backend]
+    words += ["--seed", str(plan.seed), "--out", plan.out]
+    words += ["--on-error", plan.on_error]
+    for name in ("data_dir", "cache_dir"):
+        if getattr(plan, name) is not None:
+            words += [f"--{name.replace('_', '-')}", str(getattr(plan, name))]
+    if plan.demo:
+        words.append("--demo")
+    pairs = plan.changes()
     if plan.config.modality:
         pairs.append(f"modality={plan.config.modality}")
     for pair in pairs:
-        line += ["--set", pair]
-    return line
+        words += ["--set", pair]
+    return words

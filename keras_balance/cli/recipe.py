@@ -2,20 +2,15 @@
 
 import dataclasses
 import functools
-import subprocess
-import sys
 import typing
 
 import click
 
-from keras_balance.cli.screen import Screen
-from keras_balance.cli.screen import print_json
 from keras_balance.errors import UsageError
-from keras_balance.runs import backend as backends
-from keras_balance.runs import checks
-from keras_balance.runs import plan as plans
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs.config import to_text
 from keras_balance.runs.config import type_name
+from keras_balance.runs.method_settings import all_settings
 
 VARIANTS = ("paper", "code")
 REPEATED = "runs-repeated"
@@ -77,15 +72,22 @@ def _refuse_options(context, options):
 
 
 def _command(name, recipe):
-    info = recipe.INFO
+    info = recipes.info(name)
     return RecipeCommand(
         name,
         recipe=recipe,
-        callback=functools.partial(main, name, recipe),
-        params=_options(recipe),
+        callback=functools.partial(_call, name, recipe),
+        params=_options(info),
         short_help=info.title,
         help=f"{info.title}\n\n{info.paper}\n\nNeeds: {info.needs}",
     )
+
+
+def _call(name, recipe, **options):
+    # Listings and help do without what runs need.
+    from keras_balance.cli.recipe_runs import main
+
+    main(name, recipe, options)
 
 
 class RecipeCommand(click.Command):
@@ -101,40 +103,40 @@ class RecipeCommand(click.Command):
         rows = []
         for field in dataclasses.fields(self.recipe.Config):
             default = defaults.get(field.name, field.default)
-            text = f"{field.metadata['help']} [{_text(default)}]"
+            source = field.metadata["source"]
+            text = f"{field.metadata['help']} [{to_text(default)}; {source}]"
             kind = type_name(hints[field.name])
             rows.append((f"{field.name}={kind}", text))
         rows.append(("method.NAME=VALUE", "an argument of the method"))
-        with formatter.section("Fields of --set, with the paper's values"):
+        with formatter.section("Fields of --set [value; where it is from]"):
             formatter.write_dl(rows)
+        own = {}
+        for where, one in all_settings(self.recipe):
+            text = f"{one.name}={to_text(one.value)} [{one.source}]"
+            own.setdefault(where, []).append(text)
+        with formatter.section("Set of a method"):
+            formatter.write_dl([(k, " ".join(v)) for k, v in own.items()])
         for title, values in (
             ("--variant code changes", self.recipe.VARIANTS["code"]),
             ("--demo changes", self.recipe.DEMO),
         ):
-            texts = [f"{key}={_text(value)}" for key, value in values.items()]
+            texts = [f"{key}={to_text(value)}" for key, value in values.items()]
             with formatter.section(title):
                 formatter.write_text(" ".join(texts))
 
 
-def _text(value):
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return "none" if value is None else str(value)
-
-
-def _options(recipe):
+def _options(info):
     """The options of every recipe."""
     option = functools.partial(_option, show_default=True)
-    default = recipe.INFO.default_method
     return [
         _option("--data-dir", help="Folder of the data set."),
         _option("--demo", is_flag=True, help="Small generated data, minutes."),
-        option(
+        _option(
             "--method",
             "methods",
             multiple=True,
-            default=[default],
-            help="Slug of keras-balance methods; repeatable.",
+            help="Slug of keras-balance methods; repeatable "
+            f"[{info.default_method}].",
         ),
         option("--variant", default="paper", help=" or ".join(VARIANTS)),
         _option(
@@ -167,6 +169,17 @@ def _options(recipe):
         _option("--resume", is_flag=True, help="Continue in the run folder."),
         _option("--dry-run", is_flag=True, help="Show the plan, do nothing."),
         _option(
+            "--published",
+            is_flag=True,
+            help="Run every row of the paper's tables; --method restricts.",
+        ),
+        _option(
+            "--list",
+            "listed",
+            is_flag=True,
+            help="Print a command for each run of --published, do nothing.",
+        ),
+        _option(
             "--json", "as_json", is_flag=True, help="Print results as JSON."
         ),
         _option("--child", is_flag=True, hidden=True),
@@ -175,125 +188,3 @@ def _options(recipe):
 
 def _option(*names, **kwargs):
     return click.Option(list(names), **kwargs)
-
-
-def main(name, recipe, **options):
-    """What the command does."""
-    found = _plans(name, recipe, options)
-    with Screen() as screen:
-        if not options["child"]:
-            screen.line(f"backend: {found[0].backend}, {options['reason']}")
-        if options["dry_run"]:
-            _create_each(recipe, found)
-            _show_plans(found, options["as_json"])
-        elif len(found) == 1:
-            _run_here(found[0], options, screen)
-        else:
-            _run_each(found, options, screen)
-
-
-def _plans(name, recipe, options):
-    """One `Plan` per method, modality and seed, all checked."""
-    info = recipe.INFO
-    slugs = list(dict.fromkeys(options["methods"]))
-    for slug in slugs:
-        checks.check_method(slug)
-    given = (options["variant"], options["demo"], options["pairs"])
-    resolved = {
-        slug: plans.resolve(recipe, slug, *given, options["epochs"])
-        for slug in slugs
-    }
-    modality = resolved[slugs[0]][0].modality
-    checks.check_modality(info, modality, slugs)
-    backend, options["reason"] = backends.choose(options["backend"])
-    checks.check_data(info, options["demo"], options["data_dir"])
-    shared = ("variant", "demo", "data_dir", "cache_dir", "out", "on_error")
-    found = []
-    for slug in slugs:
-        config, overrides, arguments = resolved[slug]
-        for name_of in _modalities(info, slug, modality):
-            for seed in dict.fromkeys(options["seeds"]):
-                plan = plans.Plan(
-                    recipe=name,
-                    method=slug,
-                    backend=backend,
-                    seed=seed,
-                    config=dataclasses.replace(config, modality=name_of),
-                    overrides=overrides,
-                    method_arguments=arguments,
-                    **{key: options[key] for key in shared},
-                )
-                found.append(plan)
-    return found
-
-
-def _modalities(info, slug, modality):
-    """`unimodal` without a modality is run with each."""
-    if slug == "unimodal" and not modality:
-        return info.modalities
-    return (modality,)
-
-
-def _create_each(recipe, found):
-    """Refuse what a run would refuse before it looks at the data."""
-    from keras_balance.runs import backend
-
-    backend.start(found[0].backend)
-    from keras_balance.runs import build
-
-    for plan in found:
-        build.create(recipe, plan)
-
-
-def _check_each():
-    """Refuse a run that would fail at its start before the first one starts.
-
-    In a process of its own: the backend may take a whole device.
-    """
-    words = [sys.executable, "-m", "keras_balance.cli", *sys.argv[1:]]
-    done = subprocess.run(
-        [*words, "--dry-run"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    if done.returncode:
-        sys.stderr.write(done.stderr.decode(errors="replace"))
-        raise click.exceptions.Exit(done.returncode)
-
-
-def _show_plans(found, as_json):
-    documents = [
-        {"folder": str(plan.folder().path), **plan.document()} for plan in found
-    ]
-    if as_json:
-        print_json(documents)
-        return
-    for plan in found:
-        click.echo(plan.folder().path)
-    for key, value in documents[0]["config"].items():
-        click.echo(f"  {key} = {_text(value)}")
-    if found[0].overrides:
-        click.echo("  changed by --demo: " + ", ".join(found[0].overrides))
-
-
-def _run_here(plan, options, screen):
-    from keras_balance.cli import results
-    from keras_balance.runs.train import run
-
-    words = [word for word in sys.argv[1:] if word != "--child"]
-    folder = run(plan, options["resume"], screen, words)
-    screen.close()
-    if options["child"]:
-        results.draw(folder)
-    else:
-        results.show_run(folder, options["as_json"])
-
-
-def _run_each(found, options, screen):
-    from keras_balance.cli import results
-    from keras_balance.cli.children import run_children
-
-    for plan in found:
-        plan.folder().check(plan.document(), options["resume"])
-    _check_each()
-    run_children(found, options, screen)
-    folders = [plan.folder().path for plan in found]
-    results.show_comparison(folders, options["as_json"], folders[0].parent)

@@ -11,7 +11,7 @@ from keras_balance.runs import recipe as recipes
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json):
     """List the recipes: data set, paper, what they need."""
-    rows = [(name, recipes.load(name).INFO) for name in recipes.names()]
+    rows = [(name, recipes.info(name)) for name in recipes.names()]
     if as_json:
         print_json([{"name": name, **vars(info)} for name, info in rows])
         return

@@ -10,8 +10,8 @@ from keras_balance.runs import backend as backends
 from keras_balance.runs import checks
 from keras_balance.runs import environment
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs.documents import read_document
 from keras_balance.runs.finished import METRICS
-from keras_balance.runs.finished import read_document
 from keras_balance.runs.recorded import differences
 from keras_balance.runs.recorded import recorded_plan
 
@@ -39,18 +39,18 @@ def repeat(folder, out, data_dir, backend, resume, as_json):
 
     plan = recorded_plan(folder, out=out, data_dir=data_dir, backend=backend)
     backends.choose(plan.backend)
-    info = recipes.load(plan.recipe).INFO
+    info = recipes.info(plan.recipe)
     checks.check_data(info, plan.demo, plan.data_dir)
     folder = pathlib.Path(folder)
-    if plan.folder().path.resolve() == folder.resolve():
-        raise UsageError(
-            "Expected another folder than the run's own. Received: "
-            f"--out {out}",
-            "leave --out away, or name another folder",
-        )
-    before = read_document(folder, "environment.json", ())
+    before = read_document(folder / "environment.json")
     with Screen() as screen:
         _say_versions(screen, before, plan.backend)
+        if plan.folder().path.resolve() == folder.resolve():
+            raise UsageError(
+                "Expected another folder than the run's own. Received: "
+                f"--out {out}",
+                "leave --out away, or name another folder",
+            )
         done = run(plan, resume, screen, _words(folder, backend))
         screen.close()
         _say_rest(screen, before, done)
@@ -61,7 +61,7 @@ def repeat(folder, out, data_dir, backend, resume, as_json):
 
 def _words(folder, backend):
     """The recorded command line, the one to type for these numbers."""
-    words = read_document(folder, "config.json", ()).get("argv") or []
+    words = read_document(folder / "config.json").get("argv") or []
     # Of an option that is given twice the last one counts.
     return [*words, "--backend", backend] if words and backend else words
 
@@ -77,7 +77,7 @@ def _say_versions(screen, before, backend):
 
 
 def _say_rest(screen, before, done):
-    now = read_document(done.path, "environment.json", ())
+    now = read_document(done.path / "environment.json")
     for name in _LATER:
         if name in before and before[name] != now[name]:
             screen.line(
@@ -92,7 +92,7 @@ def _text(value):
 def _show_numbers(before, now):
     """The recorded test numbers beside the new ones."""
     first, second = (
-        read_document(folder, "evaluation.json", ("test",))["test"]
+        read_document(folder / "evaluation.json", ("test",))["test"]
         if (folder / "evaluation.json").is_file()
         else None
         for folder in (before, now)

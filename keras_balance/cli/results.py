@@ -45,21 +45,24 @@ def _numbers(scores):
     return [f"{scores[n]:.4f}" for n in ("accuracy", "macro_f1", "map")]
 
 
-def show_comparison(folders, as_json, out):
+def show_comparison(folders, as_json, out, as_published=False):
     """Print the tables over several runs; write comparison.*.
 
     Args:
         folders: paths of complete run folders.
         as_json: boolean.
         out: path of the folder that the files go to.
+        as_published: whether the paper's tables are printed in their place.
     """
     from keras_balance.reports.comparison import compare
+    from keras_balance.reports.comparison.terminal import published_tables
 
     comparison = compare(folders)
     page = comparison.write(out)
     if as_json:
         print_json(comparison.to_json())
         return
-    print_rich(comparison.table())
+    made = published_tables(comparison) if as_published else comparison.table()
+    print_rich(made)
     others = ", ".join(f".{ending}" for ending in ("json", "csv", "md", "tex"))
     click.echo(f"comparison: {page.resolve()} (and {others})")

@@ -7,6 +7,7 @@ import subprocess
 
 import click
 
+from keras_balance.cli.children import child
 from keras_balance.cli.children import command_line
 from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
@@ -101,14 +102,14 @@ def _sweep(name, options, screen):
     options["out"] = options["out"] or f"sweeps/{name}"
     options["backend"], reason = backends.choose(options["backend"])
     methods = list(dict.fromkeys(options["methods"]))
-    methods = methods or [recipe.INFO.default_method]
-    checks.check_data(recipe.INFO, options["demo"], options["data_dir"])
+    methods = methods or [recipes.info(name).default_method]
+    checks.check_data(recipes.info(name), options["demo"], options["data_dir"])
     space = search_space.parse_tune(recipe.Config, options["tunes"])
     sweep_checks.check_free(space, options["pairs"], options["epochs"])
     for slug in methods:
         checks.check_method(slug)
         plan = _plan(name, recipe, slug, [], options)
-        sweep_checks.check_judged(plan, recipe.INFO)
+        sweep_checks.check_judged(plan, recipes.info(name))
     spaces = sweep_checks.spaces(
         space, methods, options["trials"], options["backend"]
     )
@@ -162,9 +163,7 @@ def _run(name, recipe, trial, sweep, options, screen):
         f"{trial.method}, trial {trial.number + 1}/{options['trials']}: "
         + " ".join(trial.pairs)
     )
-    pairs = [*options["pairs"], *trial.pairs]
-    words = command_line(plan, {**options, "pairs": pairs, "resume": True})
-    code = subprocess.call(words)
+    code = subprocess.call(child(plan, resume=True))
     if code in (2, 130) or code < 0:
         raise click.exceptions.Exit(code if code > 0 else 1)
     if code:
@@ -196,10 +195,7 @@ def _records(name, recipe, sweep, document, spaces, options):
 def _command(name, recipe, trial, options):
     """What to type to run a trial's settings again."""
     plan = _plan(name, recipe, trial.method, trial.pairs, options, "runs")
-    pairs = [*options["pairs"], *trial.pairs]
-    words = command_line(plan, {**options, "pairs": pairs, "resume": False})
-    words = [word for word in words[3:] if word != "--child"]
-    return shlex.join(["keras-balance", *words])
+    return shlex.join(["keras-balance", *command_line(plan)])
 
 
 def _show(records, options):

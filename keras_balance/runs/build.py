@@ -6,6 +6,7 @@ import keras_balance as kb
 from keras_balance.encoders import KerasHubMissing
 from keras_balance.errors import UsageError
 from keras_balance.runs import method
+from keras_balance.runs import recipe as recipes
 
 
 def create(recipe, plan):
@@ -30,14 +31,15 @@ def create(recipe, plan):
             "variant": plan.variant,
             "modality": config.modality,
             **kb.methods.get(plan.method).scaled_lengths(config.epochs),
-            **recipe.arguments(config, plan.method),
         },
         plan.method_arguments,
     )
     try:
         model = kb.methods.create(
             plan.method,
-            num_classes=len(kb.data.get(recipe.INFO.dataset).CLASSES),
+            num_classes=len(
+                kb.data.get(recipes.info(plan.recipe).dataset).CLASSES
+            ),
             **_network(recipe, config),
             **used,
         )

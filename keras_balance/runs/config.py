@@ -1,4 +1,4 @@
-"""The typed configuration of a recipe, and `--set key=value`."""
+"""`--set key=value`: a recipe's typed configuration as text, and back."""
 
 import dataclasses
 import difflib
@@ -6,32 +6,6 @@ import types
 import typing
 
 from keras_balance.errors import UsageError
-
-
-def setting(default, help, choices=None):
-    """A field of a configuration, with the text that `--help` shows."""
-    metadata = {"help": help, "choices": choices}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """What every recipe has; a recipe's `Config` adds its own fields."""
-
-    epochs: int = setting(100, "epochs, all phases of a method together")
-    batch_size: int = setting(64, "samples a step")
-    learning_rate: float = setting(1e-3, "of the first epoch")
-    selection: str = setting(
-        "validation",
-        "which split's accuracy picks the epoch that is evaluated",
-        choices=("validation", "test", "last"),
-    )
-    probe_every: int = setting(
-        10, "epochs between linear probes of the encoders; 0 is never"
-    )
-    modality: str = setting(
-        "", "for --method unimodal: this one only (empty: each in turn)"
-    )
 
 
 def unknown(kind, name, known, hint=None):
@@ -150,15 +124,47 @@ def _convert(text, hint):
 
 
 def parse_literal(text):
-    """A method's argument: a number, true, false, none, a list, or text."""
+    """A method's argument as Python has it.
+
+    Args:
+        text: a number, `true`, `false`, `none`, a list `1,2`, values by name
+            `audio:0.5,visual:0`, or any other text.
+    """
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
-    if "," in text:
-        return tuple(parse_literal(part) for part in text.split(","))
+    parts = text.split(",")
+    if all(part.partition(":")[1] for part in parts):
+        pairs = [part.split(":", 1) for part in parts]
+        return {name.strip(): parse_literal(value) for name, value in pairs}
+    if len(parts) > 1:
+        return tuple(map(parse_literal, parts))
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
     return text
+
+
+def to_text(value):
+    """A value as `--set` takes it."""
+    if isinstance(value, dict):
+        return ",".join(f"{k}:{to_text(v)}" for k, v in value.items())
+    if isinstance(value, tuple | list):
+        return ",".join(map(to_text, value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def flatten(tree, prefix=""):
+    """Pairs (dotted name, value) of nested dicts."""
+    pairs = []
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            pairs += flatten(value, f"{name}.")
+        else:
+            pairs.append((name, value))
+    return pairs

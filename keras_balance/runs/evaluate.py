@@ -8,8 +8,8 @@ from keras_balance.atomic import read_json
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
-from keras_balance.runs.finished import read_document
-from keras_balance.runs.finished import read_history
+from keras_balance.runs.documents import read_document
+from keras_balance.runs.documents import read_history
 from keras_balance.runs.folder import RunFolder
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import measure
@@ -49,9 +49,7 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     plan = recorded_plan(folder, data_dir=data_dir, cache_dir=cache_dir)
     folder = RunFolder.at(folder)
     history = _whole_history(folder, plan.config)
-    recorded = read_document(
-        folder.path, "environment.json", ("data_checksum",)
-    )
+    recorded = read_document(folder.environment, ("data_checksum",))
     _check_places(folder, plan)
     backend.choose(plan.backend)
     backend.start(plan.backend)

@@ -1,15 +1,24 @@
 """The run folder: its name and its files."""
 
+import hashlib
 import json
 import pathlib
+import re
 
-from keras_balance.atomic import read_json
 from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
+from keras_balance.runs.config import flatten
+from keras_balance.runs.config import to_text
+from keras_balance.runs.documents import FORMAT
+from keras_balance.runs.documents import read_config
+from keras_balance.runs.documents import read_document
+
+# Longer names are cut: file systems and tables have little room.
+LONGEST = 80
 
 
 class RunFolder:
-    """`OUT/<recipe>/<method>-<variant>-<backend>-seed<k>`.
+    """`OUT/<recipe>/<method>[+key=value...]-<variant>-<backend>-seed<k>`.
 
     Args:
         out: the folder of all runs.
@@ -18,11 +27,19 @@ class RunFolder:
         variant: `"paper"` or `"code"`.
         backend: name of the backend.
         seed: integer.
+        changes: texts `key=value` of the settings that are not the recipe's
+            own. Of a name over 80 characters they are a hash.
     """
 
-    def __init__(self, out, recipe, label, variant, backend, seed):
-        name = f"{label}-{variant}-{backend}-seed{seed}"
-        self._place(pathlib.Path(out, recipe, name))
+    def __init__(self, out, recipe, label, variant, backend, seed, changes=()):
+        rest = f"-{variant}-{backend}-seed{seed}"
+        told = "".join(f"+{change}" for change in changes)
+        # What a path or a shell would read otherwise.
+        plain = re.sub(r"[^\w.,=+-]", "=", told)
+        if len(label + plain + rest) > LONGEST:
+            digest = hashlib.sha256(told.encode()).hexdigest()
+            plain = f"+{digest[:8]}"
+        self._place(pathlib.Path(out, recipe, label + plain + rest))
 
     @classmethod
     def at(cls, path):
@@ -52,7 +69,7 @@ class RunFolder:
             UsageError: the folder is not empty and `resume` is false, or it
                 was started with another configuration.
         """
-        if not self._used():
+        if not self.used:
             return
         if not resume:
             raise UsageError(
@@ -66,7 +83,7 @@ class RunFolder:
         self.best.parent.mkdir(parents=True, exist_ok=True)
         self.error_log.unlink(missing_ok=True)
         if not self.config.is_file():
-            write_json(self.config, config)
+            write_json(self.config, {"format": FORMAT, **config})
 
     def check_data(self, checksum):
         """Refuse to continue a run on data other than it was started with.
@@ -76,7 +93,7 @@ class RunFolder:
         """
         if not self.environment.is_file():
             return
-        before = read_json(self.environment)["data_checksum"]
+        before = read_document(self.environment).get("data_checksum", "")
         if before != checksum:
             raise UsageError(
                 f"Expected the data that {self.path} was started with, "
@@ -84,7 +101,9 @@ class RunFolder:
                 "restore the data set, or choose another --out",
             )
 
-    def _used(self):
+    @property
+    def used(self):
+        """Whether a run has left something to continue."""
         # A run that failed before it began leaves error.log alone.
         names = {file.name for file in self.path.glob("*")}
         return bool(names - {self.error_log.name})
@@ -92,14 +111,15 @@ class RunFolder:
     def _check_same(self, config):
         if not self.config.is_file():
             return
-        before = read_json(self.config)
-        config = json.loads(json.dumps(config))
-        changed = sorted(k for k in config if before.get(k) != config[k])
-        if changed:
-            texts = [
-                f"{key}={config[key]!r} (started with {before.get(key)!r})"
-                for key in changed
-            ]
+        before = read_config(self.path)
+        started, now = (dict(flatten(one)) for one in (before, config))
+        texts = [
+            f"{name.split('.', 1)[-1]}={to_text(value)} (started with "
+            f"{to_text(started.get(name))})"
+            for name, value in now.items()
+            if started.get(name) != json.loads(json.dumps(value))
+        ]
+        if texts:
             raise UsageError(
                 f"Expected the configuration that {self.path} was started "
                 f"with. Received: {'; '.join(texts)}",

@@ -4,7 +4,8 @@ import time
 
 from keras_balance.atomic import replacing
 from keras_balance.atomic import write_json
-from keras_balance.runs.published import published
+from keras_balance.runs import recipe as recipes
+from keras_balance.runs.published import documents
 
 SELECTION = {
     "validation": "the epoch with the highest accuracy on the validation part",
@@ -47,7 +48,7 @@ def measure(recipe, plan, folder, model, parts, history, clock):
     from keras_balance.evaluation.analysis import analyse
     from keras_balance.evaluation.summary import summarize
 
-    classes = kb.data.get(recipe.INFO.dataset).CLASSES
+    classes = kb.data.get(recipes.info(plan.recipe).dataset).CLASSES
     names = {"test": parts.test, "validation": parts.validation}
     outputs = {
         name: kb.evaluation.outputs(model, part) if part else None
@@ -68,7 +69,7 @@ def measure(recipe, plan, folder, model, parts, history, clock):
         **_selected(plan.config, history),
         **summaries,
         "analysis": analysis,
-        "published": published(plan.recipe, plan.label),
+        "published": documents(plan.recipe, plan.method),
         "notes": _notes(plan, parts),
         "seconds": clock.seconds,
     }

@@ -5,12 +5,15 @@ import pathlib
 
 from keras_balance import methods
 from keras_balance.errors import UsageError
+from keras_balance.runs import recipe as recipes
 from keras_balance.runs.config import parse_literal
 from keras_balance.runs.config import parse_settings
+from keras_balance.runs.config import to_text
 from keras_balance.runs.config import unknown
 from keras_balance.runs.folder import RunFolder
-
-_METHOD = "method."
+from keras_balance.runs.method_settings import CONDITIONS
+from keras_balance.runs.method_settings import METHOD
+from keras_balance.runs.method_settings import method_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Plan:
         demo: whether the generated data set is used.
         config: the recipe's `Config` with every override applied.
         overrides: list of texts `key=value`: what `--demo` changed.
-        method_arguments: dict of what `--set method.<name>=` gave.
+        method_arguments: dict of what the recipe sets of the method, and
+            `--set method.<name>=` over it.
         data_dir: folder of the data set, or None.
         cache_dir: folder of prepared data, or None for the user's cache.
         out: folder of all runs.
@@ -62,7 +66,34 @@ class Plan:
             self.variant,
             self.backend,
             self.seed,
+            self.changes(),
         )
+
+    def changes(self):
+        """The settings that are not the recipe's own, as `key=value`.
+
+        Its own are those of variant and method, and in a demonstration what
+        `--demo` makes of them. The modality is part of the label.
+        """
+        recipe = recipes.load(self.recipe)
+        given = (recipe, self.method, self.variant, self.demo)
+        now = named(self.config, self.method_arguments)
+        chosen = {name: now[name] for name in CONDITIONS if name in now}
+        pairs = [f"{name}={value}" for name, value in chosen.items()]
+        plain, follows = (
+            named(config, arguments)
+            for config, _, arguments in (
+                resolve(*given, []),
+                resolve(*given, pairs),
+            )
+        )
+        # What the recipe sets for a fusion goes without saying.
+        own = {**follows, **{name: plain[name] for name in chosen}}
+        return [
+            f"{name}={to_text(value)}"
+            for name, value in now.items()
+            if name != "modality" and own.get(name, ()) != value
+        ]
 
     def places(self):
         """Where the run looked for its data, absolute: for repeating it."""
@@ -83,8 +114,15 @@ class Plan:
             "demo_overrides": self.overrides,
             "config": dataclasses.asdict(self.config),
             "method_arguments": self.method_arguments,
+            "changes": self.changes(),
             "on_error": self.on_error,
         }
+
+
+def named(config, arguments):
+    """All settings of a run in one dict, by the names of `--set`."""
+    given = {METHOD + name: value for name, value in arguments.items()}
+    return {**dataclasses.asdict(config), **given}
 
 
 def _absolute(path):
@@ -94,8 +132,9 @@ def _absolute(path):
 def resolve(recipe, method, variant, demo, pairs, epochs=None):
     """A recipe's configuration with every override.
 
-    The order is defaults, variant, `--demo`, what the method's slug presets,
-    `--set`, `--epochs`: what is typed wins.
+    The order is defaults, variant, the recipe's settings of the method,
+    `--demo`, what the method's slug presets, `--set`, `--epochs`: what is
+    typed wins.
 
     Args:
         recipe: a recipe's module.
@@ -113,7 +152,7 @@ def resolve(recipe, method, variant, demo, pairs, epochs=None):
     """
     if variant not in recipe.VARIANTS:
         raise unknown("variant", variant, recipe.VARIANTS)
-    own = [pair for pair in pairs if not pair.startswith(_METHOD)]
+    own = [pair for pair in pairs if not pair.startswith(METHOD)]
     typed = parse_settings(recipe.Config, own)
     if epochs is not None:
         typed["epochs"] = epochs
@@ -124,24 +163,40 @@ def resolve(recipe, method, variant, demo, pairs, epochs=None):
         for name, value in methods.get(method).presets(variant).items()
         if name in known
     }
-    values = {**recipe.VARIANTS[variant], **shortened, **presets, **typed}
-    config = recipe.Config(**values)
-    _check_positive(config)
-    overrides = [f"{k}={v}" for k, v in shortened.items() if k not in typed]
-    return config, overrides, _method_arguments(pairs)
+
+    def config(given):
+        return recipe.Config(
+            **{**recipe.VARIANTS[variant], **given, **shortened}
+            | {**presets, **typed}
+        )
+
+    chosen = {**dataclasses.asdict(config({})), "variant": variant}
+    own = {s.name: s.value for s in method_settings(recipe, method, chosen)}
+    fields = {k: v for k, v in own.items() if not k.startswith(METHOD)}
+    found = config(fields)
+    _check_positive(found)
+    overrides = [
+        f"{k}={to_text(v)}" for k, v in shortened.items() if k not in typed
+    ]
+    arguments = {
+        name.removeprefix(METHOD): value
+        for name, value in own.items()
+        if name.startswith(METHOD)
+    }
+    return found, overrides, {**arguments, **_method_arguments(pairs)}
 
 
 def _method_arguments(pairs):
     found = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        if not key.startswith(_METHOD):
+        if not key.startswith(METHOD):
             continue
         if not equals:
             raise UsageError(
                 f"Expected --set method.<name>=value. Received: --set {pair}"
             )
-        found[key.removeprefix(_METHOD)] = parse_literal(text)
+        found[key.removeprefix(METHOD)] = parse_literal(text)
     return found
 
 

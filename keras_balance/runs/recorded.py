@@ -6,9 +6,9 @@ from keras_balance.errors import UsageError
 from keras_balance.runs import plan as plans
 from keras_balance.runs import recipe as recipes
 from keras_balance.runs.checks import check_method
+from keras_balance.runs.config import flatten
 from keras_balance.runs.config import from_json
-from keras_balance.runs.finished import flatten
-from keras_balance.runs.finished import read_document
+from keras_balance.runs.documents import read_config
 
 _NEEDED = (
     "recipe",
@@ -44,7 +44,7 @@ def recorded_plan(folder, **changes):
             f"Expected a run folder. Received: {folder}",
             "a run writes OUT/<recipe>/<method>-<variant>-<backend>-seed<k>",
         )
-    document = read_document(folder, "config.json", _NEEDED)
+    document = read_config(folder, _NEEDED)
     recipe = recipes.load(document["recipe"])
     config = from_json(recipe.Config, document["config"])
     method = document["method"].removesuffix(f"-{config.modality}")

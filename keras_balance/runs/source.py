@@ -7,6 +7,7 @@ import shutil
 from keras_balance import data as datasets
 from keras_balance.atomic import read_json
 from keras_balance.atomic import write_json
+from keras_balance.runs import recipe as recipes
 
 SHOWN = 5
 
@@ -41,12 +42,13 @@ def load(recipe, plan, progress):
     Returns:
         `Parts`.
     """
-    dataset = datasets.get(recipe.INFO.dataset)
+    info = recipes.info(plan.recipe)
+    dataset = datasets.get(info.dataset)
     cache = pathlib.Path(plan.cache_dir or datasets.default_cache_dir())
     folder = plan.data_dir
     if plan.demo:
-        folder = demo_folder(recipe, dataset, cache, progress)
-    settings = recipe.settings(plan.config)
+        folder = demo_folder(recipe, info.dataset, cache, progress)
+    settings = dataset.Settings(**recipe.settings(plan.config))
     prepared = dataset.prepare(
         folder, cache, settings, on_error=plan.on_error, progress=progress
     )
@@ -93,16 +95,18 @@ def _named(samples):
     return f"{len(samples)} samples ({', '.join(samples[:SHOWN])}{more})"
 
 
-def demo_folder(recipe, dataset, cache, progress):
+def demo_folder(recipe, name, cache, progress):
     """The generated data set of `--demo`, written once to the cache.
 
     It is sealed by a file written last: a killed generation starts again.
     """
-    folder = cache / "demo" / recipe.INFO.dataset
+    folder = cache / "demo" / name
     seal = folder / "demo.json"
     if not (seal.is_file() and read_json(seal) == recipe.DEMO_DATA):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        dataset.write_demo(folder, **recipe.DEMO_DATA, progress=progress)
+        datasets.get(name).write_demo(
+            folder, **recipe.DEMO_DATA, progress=progress
+        )
         write_json(seal, recipe.DEMO_DATA)
     return folder

@@ -8,7 +8,7 @@ import random
 from keras_balance.atomic import read_json
 from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
-from keras_balance.runs.finished import read_document
+from keras_balance.runs.documents import read_document
 from keras_balance.runs.search_space import combinations
 
 
@@ -142,7 +142,7 @@ class Sweep:
         Raises:
             UsageError: the run has no validation part.
         """
-        document = read_document(run_folder, "evaluation.json", ("test",))
+        document = read_document(run_folder / "evaluation.json", ("test",))
         validation = document.get("validation")
         if validation is None:
             raise UsageError(

@@ -46,6 +46,8 @@ def run(plan, resume, screen, argv=()):
     """
     folder = plan.folder()
     folder.check(plan.document(), resume)
+    if resume and not folder.used:
+        screen.line(f"nothing to continue in {folder.path}: a new run")
     if folder.complete:
         screen.line(f"already complete: {folder.path}")
         return folder

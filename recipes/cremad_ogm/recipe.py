@@ -1,56 +1,48 @@
 """OGM-GE on CREMA-D: Peng et al., CVPR 2022."""
 
 import dataclasses
-import functools
 
-from keras_balance import fusions
-from keras_balance.runs.config import RunConfig
-from keras_balance.runs.config import setting
-from keras_balance.runs.recipe import Info
+from keras_balance.protocols import networks
+from keras_balance.protocols import optimizers
+from keras_balance.protocols import schedules
+from keras_balance.protocols.config import setting
 
-INFO = Info(
-    title="OGM-GE on CREMA-D, emotion from voice and face",
-    paper=(
-        "Peng, Wei, Deng, Wang, Hu: Balanced Multimodal Learning via "
-        "On-the-fly Gradient Modulation. CVPR 2022, arXiv 2203.15332"
-    ),
-    dataset="cremad",
-    size="3.0 GB, 7,442 clips",
-    modalities=("audio", "visual"),
-    default_method="ogm-ge",
-    needs="a GPU with 12 GB, hours; with --demo minutes on 2 CPU cores",
-)
 SAMPLE_RATE = 22050
 SECONDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(RunConfig):
-    """The experiment of the paper's Table 1, with its default values."""
+class Config(
+    networks.ImageEncoder,
+    networks.Fused,
+    optimizers.Optimizer,
+    schedules.StepDown,
+):
+    """The experiment of the paper's table of fusion methods."""
 
-    momentum: float = setting(0.9, "of SGD")
-    weight_decay: float = setting(1e-4, "L2, added to the gradient")
-    decay_epoch: int = setting(70, "first epoch of the lower learning rate")
-    decay_factor: float = setting(0.1, "of the learning rate from there on")
-    fusion: str = setting("concat", "fusion", choices=tuple(fusions.names()))
-    heads: bool = setting(False, "unimodal heads, for film and gated")
-    alpha: float = setting(0.8, "of the OGM family")
-    window: tuple[int, int] | None = setting(
-        (0, 50), "epochs in which the OGM family acts, both included"
+    epochs: int = setting(100, source="code")
+    batch_size: int = setting(64, source="paper")
+    learning_rate: float = setting(1e-3, source="paper")
+    optimizer: str = setting("sgd", source="paper")
+    momentum: float = setting(0.9, source="code")
+    weight_decay: float = setting(1e-4, source="code")
+    decay_epoch: int = setting(70, source="code")
+    decay_factor: float = setting(0.1, source="code")
+    fusion: str = setting("concat", source="paper")
+    encoder: str = setting("resnet18", source="paper")
+    frames: int = setting(3, "of those at one per second", source="paper")
+    image_size: int = setting(224, "side of the crop in pixels", source="code")
+    frame_size: tuple[int, int] = setting(
+        (360, 480), "height and width stored", source="ours"
     )
-    encoder: str = setting(
-        "resnet18", "of both modalities", choices=("resnet18", "convolutional")
-    )
-    frames: int = setting(3, "of a clip, among those at one per second")
-    image_size: int = setting(224, "side of the square crop, in pixels")
-    frame_size: tuple[int, int] = setting((360, 480), "height,width stored")
     split: str = setting(
         "paper",
         "the paper's lists, or actors in one part only",
+        source="code",
         choices=("paper", "actors"),
     )
-    validation: float = setting(0.1, "share of train, stratified")
-    split_seed: int = setting(0, "of the validation part")
+    validation: float = setting(0.1, "stratified from train", source="ours")
+    split_seed: int = setting(0, "of the validation part", source="ours")
 
 
 # The code opens one frame and keeps the epoch with the best test accuracy.
@@ -73,75 +65,36 @@ DEMO_DATA = {"seed": 0, "clips": 240, "actors": 8, "size": [72, 96]}
 
 def settings(config):
     """How CREMA-D is decoded and split."""
-    from keras_balance.data import cremad
-
-    return cremad.Settings(
-        sample_rate=SAMPLE_RATE,
-        seconds=SECONDS,
-        frames=config.frames,
-        frame_size=config.frame_size,
-        split=config.split,
-        validation=config.validation,
-        split_seed=config.split_seed,
-    )
+    own = ("frames", "frame_size", "split", "validation", "split_seed")
+    return {
+        "sample_rate": SAMPLE_RATE,
+        "seconds": SECONDS,
+        **{name: getattr(config, name) for name in own},
+    }
 
 
 def network(config):
     """Front ends, encoders and fusion, all trained from scratch.
 
     Audio is a log spectrogram (257, 188, 1), visual frames are
-    (frames, side, side, 3); channels come first where the backend likes it.
+    (frames, side, side, 3).
     """
-    import keras
-
-    from keras_balance import encoders
     from keras_balance.preprocessing import FrameAugmentation
     from keras_balance.preprocessing import LogSpectrogram
-    from keras_balance.runs.network import output_shape
 
-    stored = {
-        "audio": (SAMPLE_RATE * SECONDS,),
-        "visual": (config.frames, *config.frame_size, 3),
-    }
-    preprocessing = {
-        "audio": LogSpectrogram(512, 353),
-        "visual": FrameAugmentation(config.image_size),
-    }
-    encoder = encoders.get(config.encoder)
-    if config.encoder == "convolutional":
-        encoder = functools.partial(encoder, filters=(16, 32, 64, 64))
-    return {
-        "encoders": {
-            name: encoder(output_shape(layer, stored[name]))
-            for name, layer in preprocessing.items()
+    return networks.network(
+        config,
+        stored={
+            "audio": (SAMPLE_RATE * SECONDS,),
+            "visual": (config.frames, *config.frame_size, 3),
         },
-        "preprocessing": preprocessing,
-        "fusion": fusions.get(
-            config.fusion,
-            kernel_initializer=keras.initializers.GlorotNormal(),
-        ),
-        "heads": config.heads,
-    }
+        front_ends={
+            "audio": LogSpectrogram(512, 353),
+            "visual": FrameAugmentation(config.image_size),
+        },
+        encoder=networks.image_encoder(config),
+    )
 
 
-def arguments(config, method):
-    """What the paper sets of its own methods; others keep their defaults."""
-    if method in ("ogm", "ogm-ge", "ge"):
-        return {"alpha": config.alpha, "window": config.window}
-    return {}
-
-
-def optimizer(config):
-    """SGD with momentum and L2 in the gradient, as torch.optim.SGD has it."""
-    import keras
-
-    from keras_balance.optimizers import CoupledWeightDecay
-
-    sgd = keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
-    return CoupledWeightDecay(sgd, config.weight_decay)
-
-
-def learning_rate(config, epoch):
-    """One step down."""
-    late = epoch >= config.decay_epoch
-    return config.learning_rate * (config.decay_factor if late else 1.0)
+optimizer = optimizers.optimizer
+learning_rate = schedules.step_down

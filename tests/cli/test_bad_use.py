@@ -39,13 +39,13 @@ BAD = {
     "seed": ([*DEMO, "--seed", "-1"], "-1 is not in the range x>=0", None),
     "on-error": ([*DEMO, "--on-error", "stop"], "'stop' is not one of", None),
     "setting": (
-        [*DEMO, "--set", "alpa=1"],
-        "Received: --set key='alpa'. Did you mean 'alpha'?",
+        [*DEMO, "--set", "spli=1"],
+        "Received: --set key='spli'. Did you mean 'split'?",
         None,
     ),
     "type of a setting": (
-        [*DEMO, "--set", "alpha=high"],
-        "Expected alpha of type float. Received: alpha=high",
+        [*DEMO, "--set", "momentum=high"],
+        "Expected momentum of type float. Received: momentum=high",
         None,
     ),
     "choice of a setting": (
@@ -54,8 +54,8 @@ BAD = {
         None,
     ),
     "no equals sign": (
-        [*DEMO, "--set", "alpha"],
-        "Expected --set key=value. Received: --set alpha",
+        [*DEMO, "--set", "split"],
+        "Expected --set key=value. Received: --set split",
         None,
     ),
     "modality": (

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from keras_balance.runs.documents import FORMAT
+
 
 @pytest.fixture
 def run_folder(tmp_path):
@@ -17,6 +19,7 @@ def run_folder(tmp_path):
         scores = {"accuracy": accuracy, "macro_f1": accuracy, "map": accuracy}
         files = {
             "config.json": {
+                "format": FORMAT,
                 "recipe": "avdigits-ogm",
                 "method": method,
                 "variant": "paper",
@@ -24,6 +27,7 @@ def run_folder(tmp_path):
                 "seed": seed,
                 "demo": False,
                 "config": {"epochs": 1},
+                "changes": [],
             },
             "environment.json": {"data_checksum": "ab", "versions": {}},
             "evaluation.json": {
@@ -111,7 +115,7 @@ def test_no_run_is_finished(keras_balance, runs):
         ("evaluation.json", None, "Expected a finished run with evaluation"),
         ("evaluation.json", "{", "Expected whole JSON"),
         ("evaluation.json", '{"test": {}}', "in its test part of"),
-        ("config.json", '{"recipe": "x"}', "Expected method, variant"),
+        ("config.json", '{"format": 2}', "Expected recipe, method"),
         ("history.jsonl", "", "Expected an epoch or more"),
     ],
 )

@@ -64,9 +64,10 @@ def test_recipe_help_has_its_own_options_and_fields(keras_balance):
         "--method",
         "--resume",
         "ogm-ge",
-        "alpha=float",
-        "window=int,int or none",
-        "[0,50]",
+        "fusion=str",
+        "frame_size=int,int",
+        "[360,480; ours]",
+        "method.alpha=0.8 [code]",
         "selection=test",
         "encoder=convolutional",
         "arXiv 2203.15332",
@@ -95,14 +96,14 @@ def test_data_sets_as_json(keras_balance):
 
 def test_dry_run_writes_nothing(keras_balance, tmp_path):
     words = ["recipe", "avdigits-ogm", "--demo", "--dry-run", "--json"]
-    words += ["--method", "unimodal", "--seed", "1", "--set", "window=0,3"]
+    words += ["--method", "unimodal", "--seed", "1", "--set", "samples=90"]
     done = keras_balance(*words, KERAS_BACKEND="jax")
     plans = json.loads(done.stdout)
     assert [plan["folder"] for plan in plans] == [
-        "runs/avdigits-ogm/unimodal-audio-paper-jax-seed1",
-        "runs/avdigits-ogm/unimodal-visual-paper-jax-seed1",
+        "runs/avdigits-ogm/unimodal-audio+samples=90-paper-jax-seed1",
+        "runs/avdigits-ogm/unimodal-visual+samples=90-paper-jax-seed1",
     ]
-    assert plans[0]["config"]["window"] == [0, 3]
+    assert plans[0]["config"]["samples"] == 90
     assert plans[0]["config"]["modality"] == "audio"
     assert "backend: jax, chosen by KERAS_BACKEND" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,9 @@ import pytest
 
 from keras_balance.cli import main as cli
 from keras_balance.cli import sweep as command
+from keras_balance.errors import UsageError
+from keras_balance.runs import recipe
+from keras_balance.runs.folder import RunFolder
 from keras_balance.runs.search_space import Range
 from keras_balance.runs.search_space import parse_tune
 from keras_balance.runs.sweep import Sweep
@@ -52,9 +55,21 @@ def _options(words):
     return found
 
 
+def _folder(options):
+    changes = [f"{name}={text}" for name, text in options["pairs"].items()]
+    return RunFolder(
+        options["out"],
+        "avdigits-ogm",
+        options["method"],
+        "paper",
+        "torch",
+        options["seed"],
+        changes,
+    ).path
+
+
 def _write_run(options):
-    name = f"{options['method']}-paper-torch-seed{options['seed']}"
-    folder = os.path.join(options["out"], "avdigits-ogm", name)
+    folder = _folder(options)
     os.makedirs(folder, exist_ok=True)
     rate = float(options["pairs"].get("learning_rate", 0.05))
     document = {
@@ -158,9 +173,9 @@ def test_a_failed_run_is_a_trial(trained, tmp_path, capsys):
 
 
 def test_a_grid_is_tried_once_each(trained, tmp_path):
-    words = ["--tune", "alpha=0.1,0.5,0.8", "--tune", "momentum=0,0.9"]
+    words = ["--tune", "decay_factor=0.1,0.5,0.8", "--tune", "momentum=0,0.9"]
     assert cli.run([*SWEEP, *words, "--trials", "6"]) == 0
-    points = {(row["alpha"], row["momentum"]) for row in _rows(tmp_path)}
+    points = {(row["decay_factor"], row["momentum"]) for row in _rows(tmp_path)}
     assert len(points) == 6
 
 
@@ -200,7 +215,6 @@ def test_a_folder_of_something_else_is_refused(trained, tmp_path, capsys):
         (["--tune", "fusion=concat:sum"], "Expected numbers at the ends"),
         (["--tune", "fusion=concat,sun"], "Did you mean 'sum'"),
         (["--tune", "epochs=1.5,2"], "Expected epochs of type int"),
-        (["--tune", "window=0,50"], "with one value"),
         (["--tune", "split_seed=0,1"], "decides what the trials are judged"),
         (["--tune", "selection=last,test"], "decides what the trials"),
         ([*RATE, *RATE], "in one --tune"),
@@ -209,7 +223,7 @@ def test_a_folder_of_something_else_is_refused(trained, tmp_path, capsys):
         ([*RATE, "--set", "selection=test"], "not selected on the test"),
         ([*RATE, "--method", "unimodal"], "Expected one modality"),
         ([*RATE, "--method", "none"], "Expected method"),
-        (["--tune", "alpha=0.1,0.2"], "--trials 3, 2 of alpha"),
+        (["--tune", "momentum=0.1,0.2"], "--trials 3, 2 of momentum"),
     ],
 )
 def test_wrong_use(trained, tmp_path, capsys, words, message):
@@ -234,10 +248,7 @@ def test_a_run_without_validation_part(trained, capsys, monkeypatch):
     def call(words):
         options = _options(words)
         _write_run(options)
-        path = os.path.join(
-            options["out"], "avdigits-ogm", "ogm-ge-paper-torch-seed0"
-        )
-        with open(os.path.join(path, "evaluation.json"), "w") as file:
+        with open(_folder(options) / "evaluation.json", "w") as file:
             json.dump({"test": {"accuracy": 1.0}, "validation": None}, file)
         return 0
 
@@ -258,10 +269,14 @@ def test_without_optuna(monkeypatch, capsys):
     assert 'pip install "keras-balance[sweep]"' in text
 
 
+def test_a_setting_of_several_values_is_not_tuned():
+    config = recipe.load("cremad-ogm").Config
+    with pytest.raises(UsageError, match="with one value"):
+        parse_tune(config, ["frame_size=72,96"])
+
+
 def test_whole_numbers_stay_whole(tmp_path):
     pytest.importorskip("optuna")
-    from keras_balance.runs import recipe
-
     config = recipe.load("avdigits-ogm").Config
     space = parse_tune(config, ["batch_size=8:64:log", "method.x=0.5:2"])
     assert space["batch_size"] == Range(8, 64, True)

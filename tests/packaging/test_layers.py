@@ -13,7 +13,7 @@ LAYERS = (
     ("evaluation",),
     ("methods",),
     ("mechanisms",),
-    ("models",),
+    ("models", "protocols"),
     ("fusions", "data"),
     ("encoders",),
     ("optimizers", "preprocessing", "metrics"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -73,12 +74,22 @@ def test_configuration(run_folder):
     assert config["config"]["epochs"] == 2
     assert config["config"]["width"] == 2
     assert config["demo_overrides"] == ["decay_epoch=4"]
-    assert config["method_used"] == {
-        "variant": "paper",
-        "alpha": 0.8,
-        "window": None,
-    }
+    assert config["changes"] == [
+        "epochs=2",
+        "batch_size=16",
+        "width=2",
+        "blocks=1",
+        "seconds=0.25",
+        "samples=60",
+    ]
+    assert config["method_used"] == {"variant": "paper", "alpha": 0.8}
     assert config["argv"][:2] == ["recipe", "avdigits-ogm"]
+
+
+def test_the_folder_is_named_by_what_was_changed(run_folder):
+    # In full the name would have over 80 characters.
+    name = r"ogm-ge\+[0-9a-f]{8}-paper-(torch|jax|tensorflow)-seed5"
+    assert re.fullmatch(name, run_folder.name)
 
 
 def test_a_finished_run_is_left_alone(digits, run_folder):
@@ -97,15 +108,20 @@ def test_no_resume(digits, run_folder):
 
 
 def test_resume_with_other_options(digits, run_folder):
-    again = digits("--epochs", "3", "--seed", "5", "--resume")
+    words = ["--epochs", "2", "--seed", "5", "--resume"]
+    again = digits(*words, "--on-error", "skip")
     assert again.returncode == 2
-    assert "was started with. Received: config=" in again.stderr
+    assert (
+        "was started with. Received: on_error=skip (started with fail)"
+        in again.stderr
+    )
 
 
 def test_broken_run(digits, folder):
     words = ["--epochs", "1", "--seed", "6", "--set", "learning_rate=1e38"]
-    done = digits(*words)
+    done = digits(*words, "--resume")
     assert done.returncode == 1
+    assert "nothing to continue in runs/avdigits-ogm/ogm-ge+" in done.stderr
     assert done.stdout == ""
     assert "Error: The run failed: " in done.stderr
     assert "Traceback" not in done.stderr

@@ -7,37 +7,37 @@ import numpy as np
 import pytest
 
 from keras_balance.evaluation.summary import summarize
+from keras_balance.runs.documents import FORMAT
 
 CLASSES = ["NEU", "HAP", "SAD", "FEA", "DIS", "ANG"]
 STRENGTHS = (1.6, 0.7, 0.5, 0.4, 0.4, 0.4)
+
+
+def make_printed(value, metric="accuracy", tolerance=2.0, **others):
+    """A published number as evaluation.json has it."""
+    return {
+        "table": "table 1",
+        "method": "ogm-ge",
+        "slug": "ogm-ge",
+        "settings": [],
+        "config": {},
+        "part": "fused",
+        "metric": metric,
+        "value": value,
+        "printed": str(value),
+        "unit": "percent",
+        "status": "run",
+        "protocol": "official split, best epoch by test accuracy, one seed",
+        "source": "CVPR 2022",
+        "tolerance": tolerance,
+        **others,
+    }
+
+
 PUBLISHED = [
-    {
-        "metric": "accuracy",
-        "value": 51.7,
-        "unit": "%",
-        "method": "joint",
-        "protocol": "official split, best epoch by test accuracy, one seed",
-        "source": "CVPR 2022, table 1",
-        "tolerance": 2.0,
-    },
-    {
-        "metric": "accuracy",
-        "value": 61.9,
-        "unit": "%",
-        "method": "ogm-ge",
-        "protocol": "official split, best epoch by test accuracy, one seed",
-        "source": "CVPR 2022, table 1",
-        "tolerance": 2.0,
-    },
-    {
-        "metric": "map",
-        "value": 63.9,
-        "unit": "%",
-        "method": "ogm-ge",
-        "protocol": "official split, best epoch by test accuracy, one seed",
-        "source": "CVPR 2022, table 1",
-        "tolerance": None,
-    },
+    make_printed(51.7, method="joint", slug="joint"),
+    make_printed(61.9),
+    make_printed(63.9, "map", None),
 ]
 
 
@@ -187,6 +187,12 @@ def write_json(path, value):
 
 
 @pytest.fixture
+def printed():
+    """A function that returns a published number."""
+    return make_printed
+
+
+@pytest.fixture
 def make_run(tmp_path):
     """A function that writes a run folder and returns its path."""
     return run_writer(tmp_path)
@@ -223,6 +229,7 @@ def run_writer(parent):
         write_json(
             folder / "config.json",
             {
+                "format": FORMAT,
                 "recipe": recipe,
                 "method": method,
                 "variant": "paper",
@@ -237,6 +244,7 @@ def run_writer(parent):
                     **settings,
                 },
                 "method_arguments": {},
+                "changes": [],
                 "on_error": "fail",
                 "argv": [*argv, *(["--demo"] if demo else [])],
             },

@@ -5,17 +5,20 @@ import dataclasses
 import pytest
 
 from keras_balance.errors import UsageError
+from keras_balance.protocols.config import RunConfig
+from keras_balance.protocols.config import setting
 from keras_balance.runs import config as configs
-from keras_balance.runs.config import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(configs.RunConfig):
-    alpha: float = setting(0.8, "")
-    window: tuple[int, int] | None = setting((0, 50), "")
-    heads: bool = setting(False, "")
-    samples: int | None = setting(None, "")
-    fusion: str = setting("concat", "", choices=("concat", "sum"))
+class Config(RunConfig):
+    alpha: float = setting(0.8, "", source="ours")
+    window: tuple[int, int] | None = setting((0, 50), "", source="ours")
+    heads: bool = setting(False, "", source="ours")
+    samples: int | None = setting(None, "", source="ours")
+    fusion: str = setting(
+        "concat", "", source="ours", choices=("concat", "sum")
+    )
 
 
 GOOD = [

@@ -6,23 +6,27 @@ import types
 import pytest
 
 from keras_balance.errors import UsageError
+from keras_balance.protocols.config import SOURCES
+from keras_balance.protocols.config import RunConfig
+from keras_balance.protocols.config import setting
 from keras_balance.runs import checks
 from keras_balance.runs import plan as plans
 from keras_balance.runs import recipe as recipes
-from keras_balance.runs.config import RunConfig
-from keras_balance.runs.config import setting
+from keras_balance.runs.method import parameters
+from keras_balance.runs.method_settings import all_settings
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(RunConfig):
-    frames: int = setting(3, "")
-    side: int = setting(224, "")
+    frames: int = setting(3, "", source="ours")
+    side: int = setting(224, "", source="ours")
 
 
 RECIPE = types.SimpleNamespace(
     Config=Config,
     VARIANTS={"paper": {}, "code": {"frames": 1, "side": 100}},
     DEMO={"epochs": 2, "side": 64},
+    __file__=__file__,
 )
 
 
@@ -83,13 +87,85 @@ def test_every_recipe_is_complete(name):
     assert set(recipe.VARIANTS) == {"paper", "code"}
     for overrides in (*recipe.VARIANTS.values(), recipe.DEMO):
         recipe.Config(**overrides)
-    for function in "settings network arguments optimizer".split():
+    for function in "settings network optimizer".split():
         assert callable(getattr(recipe, function))
     config = recipe.Config()
     first, last = (recipe.learning_rate(config, e) for e in (0, 99))
     assert first == config.learning_rate
     assert last == pytest.approx(config.learning_rate / 10)
-    checks.check_method(recipe.INFO.default_method)
+    checks.check_method(recipes.info(name).default_method)
+
+
+def test_a_recipe_sets_arguments_of_a_method():
+    recipe = recipes.load("cremad-ogm")
+    given = (recipe, "ogm-ge", "paper", False)
+    _, _, arguments = plans.resolve(*given, [])
+    assert arguments == {"alpha": 0.8, "window": (0, 50)}
+    _, _, arguments = plans.resolve(*given, ["method.alpha=0.1"])
+    assert arguments == {"alpha": 0.1, "window": (0, 50)}
+    assert plans.resolve(recipe, "joint", "paper", False, [])[2] == {}
+    assert plans.resolve(*given, ["fusion=film"])[0].heads
+    assert not plans.resolve(*given, ["fusion=film", "heads=false"])[0].heads
+
+
+def make_plan(pairs, method="ogm-ge", demo=False, variant="paper", epochs=None):
+    recipe = recipes.load("cremad-ogm")
+    config, overrides, arguments = plans.resolve(
+        recipe, method, variant, demo, pairs, epochs
+    )
+    return plans.Plan(
+        recipe="cremad-ogm",
+        method=method,
+        variant=variant,
+        backend="jax",
+        seed=0,
+        demo=demo,
+        config=config,
+        overrides=overrides,
+        method_arguments=arguments,
+        data_dir=None,
+        cache_dir=None,
+        out="runs",
+        on_error="fail",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "changes"),
+    [
+        ([], []),
+        (["epochs=100", "method.alpha=0.8"], []),
+        (["method.alpha=0.5", "frames=1"], ["frames=1", "method.alpha=0.5"]),
+        # What the recipe sets for a fusion goes without saying.
+        (["fusion=film"], ["fusion=film"]),
+        (["fusion=film", "heads=false"], ["fusion=film", "heads=false"]),
+    ],
+)
+def test_changes_are_what_is_not_the_recipes_own(pairs, changes):
+    plan = make_plan(pairs)
+    assert sorted(plan.changes()) == sorted(changes)
+    again = make_plan(plan.changes())
+    assert again.document() == plan.document()
+
+
+def test_changes_of_a_demo_and_of_a_variant():
+    assert make_plan([], demo=True).changes() == []
+    assert make_plan([], demo=True, epochs=1).changes() == ["epochs=1"]
+    assert make_plan([], variant="code").changes() == []
+    assert make_plan(["frames=3"], variant="code").changes() == ["frames=3"]
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_setting_of_a_method_is_one(name):
+    recipe = recipes.load(name)
+    fields = {field.name for field in dataclasses.fields(recipe.Config)}
+    for where, one in all_settings(recipe):
+        slug = where.split()[0]
+        checks.check_method(slug)
+        assert one.source in SOURCES
+        argument = one.name.removeprefix("method.")
+        known = fields if argument == one.name else parameters(slug)
+        assert argument in known
 
 
 def test_unknown_recipe():
@@ -98,7 +174,7 @@ def test_unknown_recipe():
 
 
 def test_modality():
-    info = recipes.load("cremad-ogm").INFO
+    info = recipes.info("cremad-ogm")
     checks.check_modality(info, "audio", ["unimodal"])
     with pytest.raises(UsageError, match="Did you mean 'audio'"):
         checks.check_modality(info, "adio", ["unimodal"])
@@ -108,7 +184,7 @@ def test_modality():
 
 @dataclasses.dataclass(frozen=True)
 class Fused(RunConfig):
-    fusion: str = setting("concat", "")
+    fusion: str = setting("concat", "", source="ours")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +192,10 @@ class Fused(RunConfig):
 )
 def test_a_slug_presets_by_variant(variant, fusion):
     recipe = types.SimpleNamespace(
-        Config=Fused, VARIANTS={"paper": {}, "code": {}}, DEMO={}
+        Config=Fused,
+        VARIANTS={"paper": {}, "code": {}},
+        DEMO={},
+        __file__=__file__,
     )
     config, _, _ = plans.resolve(recipe, "reconboost", variant, False, [])
     assert config.fusion == fusion

@@ -5,10 +5,10 @@ import types
 import pytest
 
 from keras_balance.errors import UsageError
+from keras_balance.protocols.config import RunConfig
 from keras_balance.runs import measure
 from keras_balance.runs import train
 from keras_balance.runs.callbacks import best_epoch
-from keras_balance.runs.config import RunConfig
 
 PARTS = types.SimpleNamespace(validation="v", test="t")
 NO_VALIDATION = types.SimpleNamespace(validation=None, test="t")

@@ -116,12 +116,12 @@ def _key(row):
 
 def _published(group):
     paper = paper_table(group)
-    for method, setting, numbers in paper.lines if paper else ():
-        for metric, printed in numbers.items():
+    for line in paper.lines if paper else ():
+        for metric, printed in line.numbers.items():
             yield {
                 "origin": "published",
-                "method": method,
-                "setting": setting,
+                "method": printed.entry["method"],
+                "setting": " ".join(printed.entry["settings"]),
                 "metric": metric,
                 "value": round(printed.value, 10),
                 "protocol": paper.protocols[printed.mark],

@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 
 from keras_balance.reports.comparison.columns import columns
-from keras_balance.runs.finished import flatten
+from keras_balance.runs.config import flatten
 
 
 @dataclasses.dataclass(frozen=True)

@@ -91,7 +91,7 @@ def paper_notes(group, paper):
     """
     notes = [f"[{mark}] {text}." for mark, text in paper.protocols.items()]
     notes.append(
-        "Ours: the row of the same method and setting, where there is one "
+        "Ours: the row of the same method and settings, where there is one "
         "alone; papers rarely say how many seeds they ran."
     )
     selections = dict.fromkeys(

@@ -1,8 +1,10 @@
-"""The paper's table: its numbers, their protocol, and ours beside them."""
+"""The paper's tables: their numbers, their protocol, and ours beside them."""
 
 import dataclasses
 
-from keras_balance.runs.published import published
+from keras_balance.runs.published import documents
+from keras_balance.runs.published import is_of
+from keras_balance.runs.published import lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Printed:
         mark: letter of its protocol in the table's notes.
         own: `Row.statistics` of the metric, or None where no row of the
             group is comparable.
-        entry: dict of published.json.
+        entry: dict of `keras_balance.runs.published.documents`.
     """
 
     value: float
@@ -24,12 +26,27 @@ class Printed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of a paper's table.
+
+    Args:
+        name: the method with its settings.
+        note: which table it is of, and why nothing is run for it.
+        numbers: dict from metric to `Printed`.
+    """
+
+    name: str
+    note: str
+    numbers: dict
+
+
+@dataclasses.dataclass(frozen=True)
 class PaperTable:
-    """One line a method and setting, in the paper's order.
+    """The lines of a paper, in its order.
 
     Args:
         metrics: names of the metrics that the paper printed.
-        lines: list of `(method, setting, {metric: Printed})`.
+        lines: list of `Line`.
         protocols: dict of mark to text: how the number was measured, and
             where it is printed.
     """
@@ -39,35 +56,46 @@ class PaperTable:
     protocols: dict
 
 
-def paper_table(group):
+def paper_table(group, demo=False):
     """The published numbers of a group's recipe.
 
     Args:
         group: `Group`.
+        demo: whether demonstrations are shown in this layout, too; their
+            numbers compare with no paper's.
 
     Returns:
         A `PaperTable`, or None where nothing is published, or where the runs
-        are demonstrations: their numbers compare with no paper's.
+        are demonstrations.
     """
-    entries = published(group.recipe)
-    if group.demo or not entries:
+    entries = documents(group.recipe, demo=group.demo)
+    if (group.demo and not demo) or not entries:
         return None
     texts = dict.fromkeys(_protocol(entry) for entry in entries)
     marks = {text: _mark(place) for place, text in enumerate(texts)}
-    lines = {}
-    for entry in entries:
-        line = lines.setdefault((entry["method"], entry["setting"]), {})
-        scale = 100 if entry["unit"] == "percent" else 1
-        line[entry["metric"]] = Printed(
-            entry["value"] / scale,
-            marks[_protocol(entry)],
-            _own(entry, entries, group),
-            entry,
-        )
     return PaperTable(
         list(dict.fromkeys(entry["metric"] for entry in entries)),
-        [(*key, line) for key, line in lines.items()],
+        [_line(line, marks, group) for line in lines(entries)],
         {mark: text for text, mark in marks.items()},
+    )
+
+
+def _line(entries, marks, group):
+    first = next(iter(entries.values()))
+    told = [] if first["status"] == "run" else [f"not run: {first['status']}"]
+    numbers = {
+        metric: Printed(
+            entry["value"] / (100 if entry["unit"] == "percent" else 1),
+            marks[_protocol(entry)],
+            _own(entry, group),
+            entry,
+        )
+        for metric, entry in entries.items()
+    }
+    return Line(
+        " ".join([first["method"], *first["settings"]]),
+        "; ".join([first["table"], *told]),
+        numbers,
     )
 
 
@@ -80,22 +108,10 @@ def _mark(place):
     return letters[place % 26] * (place // 26 + 1)
 
 
-def _own(entry, entries, group):
-    """Statistics of the one row that the number, and no other, is of."""
-    rows = [row for row in group.rows if _is_of(entry, row)]
+def _own(entry, group):
+    """Statistics of the one row that the number is of."""
+    rows = [row for row in group.rows if is_of(entry, row.runs[0])]
     if len(rows) != 1:
         return None
-    rivals = [
-        other
-        for other in entries
-        if other["metric"] == entry["metric"] and _is_of(other, rows[0])
-    ]
-    return rows[0].statistics(entry["metric"]) if len(rivals) == 1 else None
-
-
-def _is_of(entry, row):
-    """Whether an entry has the method, and the settings, of the row."""
-    config = row.runs[0].config["config"]
-    wanted = entry.get("config", {})
-    same = all(config.get(key) == value for key, value in wanted.items())
-    return same and entry["method"] == row.method
+    part = "" if entry["part"] == "fused" else f"{entry['part']}_"
+    return rows[0].statistics(part + entry["metric"])

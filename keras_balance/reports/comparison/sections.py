@@ -77,23 +77,23 @@ def paper(group):
     found = paper_table(group)
     if found is None:
         return Html("")
-    headings = ["method and setting"]
+    headings = ["method and settings"]
     for metric in found.metrics:
         headings += [f"{texts.metric_name(metric)}, printed", "ours"]
     rows = [
         [
-            join([method, tag("small", setting)]),
+            join([line.name, tag("small", line.note)]),
             *(
                 cell
                 for metric in found.metrics
-                for cell in _printed(numbers.get(metric))
+                for cell in _printed(line.numbers.get(metric))
             ),
         ]
-        for method, setting, numbers in found.lines
+        for line in found.lines
     ]
     return join(
         [
-            tag("h3", "The paper's table, in %"),
+            tag("h3", "The paper's tables, in %"),
             table(headings, rows, class_="published"),
             _notes(notes.paper_notes(group, found)),
         ]

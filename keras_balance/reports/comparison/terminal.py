@@ -4,6 +4,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from keras_balance.reports.comparison.notes import DEMO
+from keras_balance.reports.comparison.published import paper_table
+from keras_balance.reports.comparison.text import paper_text
 from keras_balance.reports.comparison.text import text_tables
 
 _NAME = 24  # letters of a name that a narrow terminal keeps on one line
@@ -15,6 +18,16 @@ def terminal_tables(comparison):
     for group in comparison.groups:
         for text in text_tables(group):
             parts += [_table(text), *map(_note, text.notes), ""]
+    return Group(*parts)
+
+
+def published_tables(comparison):
+    """A renderable with the paper's tables alone, of demonstrations too."""
+    parts = list(map(_note, comparison.notes))
+    for group in comparison.groups:
+        text = paper_text(group, paper_table(group, demo=True))
+        notes = ([DEMO] if group.demo else []) + text.notes
+        parts += [_table(text), *map(_note, notes), ""]
     return Group(*parts)
 
 

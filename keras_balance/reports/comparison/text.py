@@ -151,19 +151,22 @@ def probability(p):
 
 def _paper(group):
     paper = paper_table(group)
-    if paper is None:
-        return None
-    headings = ["method", "setting"]
+    return None if paper is None else paper_text(group, paper)
+
+
+def paper_text(group, paper):
+    """A `PaperTable` as a `TextTable`."""
+    headings = ["method and settings", "table"]
     for metric in paper.metrics:
         headings += [f"{metric_name(metric)}, printed", "ours"]
     rows = []
-    for method, setting, numbers in paper.lines:
-        cells = [method, setting]
+    for line in paper.lines:
+        cells = [line.name, line.note]
         for metric in paper.metrics:
-            printed = numbers.get(metric)
+            printed = line.numbers.get(metric)
             cells += ["", ""] if printed is None else _printed(printed)
         rows.append(cells)
-    text = f"{group.recipe}: the paper's table, in %"
+    text = f"{group.recipe}: the paper's tables, in %"
     notes = paper_notes(group, paper)
     return TextTable(text, headings, rows, notes, names=2)
 

@@ -56,6 +56,6 @@ def _published(paper):
         return []
     return [
         {**printed.entry, "ours": printed.own}
-        for _, _, numbers in paper.lines
-        for printed in numbers.values()
+        for line in paper.lines
+        for printed in line.numbers.values()
     ]

@@ -5,8 +5,8 @@ from keras_balance.reports.page import bullets
 from keras_balance.reports.page import join
 from keras_balance.reports.page import section
 from keras_balance.reports.page import tag
-from keras_balance.reports.sections.published import is_of
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs.published import is_of
 
 _PAPER = (
     "the settings that the paper prints; where it leaves something open, the "
@@ -86,14 +86,7 @@ def _selection(run):
 
 
 def _changed(run):
-    arguments = run.config.get("method_arguments", {})
-    pairs = [*run.changes]
-    pairs += [
-        f"method.{name}={value}"
-        for name, value in arguments.items()
-        if not any(pair.startswith(f"method.{name}=") for pair in pairs)
-    ]
-    return ", ".join(pairs) + " (on the command line)." if pairs else ""
+    return f"{', '.join(run.changes)}." if run.changes else ""
 
 
 def _data(config):

@@ -1,4 +1,4 @@
-"""This run beside what was printed, each number with its protocol."""
+"""This run beside what was printed: a table for each protocol."""
 
 from keras_balance.reports.page import Html
 from keras_balance.reports.page import join
@@ -7,6 +7,8 @@ from keras_balance.reports.page import section
 from keras_balance.reports.page import table
 from keras_balance.reports.page import tag
 from keras_balance.runs.finished import METRICS
+from keras_balance.runs.published import is_of
+from keras_balance.runs.published import lines
 
 _DEMO = (
     "A demonstration run cannot be compared with these; they are what the "
@@ -23,68 +25,66 @@ _SAME = (
 
 
 def published(run):
-    """The published numbers of the recipe; of a demo, without a comparison."""
+    """The published numbers of the method; of a demo, without a comparison."""
     entries = run.evaluation.get("published", [])
     if not entries:
         return Html("")
-    demo = run.config["demo"]
+    protocols = {}
+    for entry in entries:
+        key = (entry["protocol"], entry["source"])
+        protocols.setdefault(key, []).append(entry)
+    lead = _DEMO if run.config["demo"] else _CHANGED if run.changes else _SAME
+    parts = [
+        part
+        for (protocol, source), own in protocols.items()
+        for part in (tag("p", f"{protocol} ({source}):"), _table(own, run))
+    ]
+    return section("Published numbers", *parts, lead=lead)
+
+
+def _table(entries, run):
+    metrics = list(dict.fromkeys(entry["metric"] for entry in entries))
     # What is nearest to this run comes first.
-    ordered = sorted(entries, key=lambda entry: not is_of(entry, run))
-    headings = ["method and protocol", "metric", "published"]
-    if not demo:
-        headings += ["this run", "difference"]
-    rows = [
-        [
-            _name(entry),
-            METRICS.get(entry["metric"], entry["metric"]),
-            _value(entry),
-            *([] if demo else _comparison(entry, run)),
-        ]
-        for entry in ordered
-    ]
-    lead = _DEMO if demo else _CHANGED if run.changes else _SAME
-    return section(
-        "Published numbers",
-        table(headings, rows, class_="published"),
-        lead=lead,
+    found = sorted(
+        lines(entries),
+        key=lambda line: not any(is_of(e, run) for e in line.values()),
     )
-
-
-def is_of(entry, run):
-    """Whether an entry has the method, and the settings, of the run."""
-    config = run.config
-    wanted = entry.get("config", {})
-    same = all(config["config"].get(k) == v for k, v in wanted.items())
-    return same and entry["method"] == config["method"]
-
-
-def _is_comparable(entry, run):
-    """Whether the entry alone is of the run: not one of several settings."""
-    of_run = [
-        other
-        for other in run.evaluation["published"]
-        if is_of(other, run) and other["metric"] == entry["metric"]
-    ]
-    return of_run == [entry]
+    headings, rows = ["method and settings"], []
+    for metric in metrics:
+        name = METRICS.get(metric, metric)
+        headings.append(f"{name}, printed")
+        headings += [] if run.config["demo"] else ["this run", "difference"]
+    for line in found:
+        cells = [_name(next(iter(line.values())))]
+        for metric in metrics:
+            cells += _cells(line.get(metric), run)
+        rows.append(cells)
+    return table(headings, rows, class_="published")
 
 
 def _name(entry):
-    # One cell, so that no screen is too narrow to show both.
-    setting = entry.get("setting")
-    name = f"{entry['method']}, {setting}" if setting else entry["method"]
-    text = f"{entry['protocol']} ({entry['source']})"
-    return join([name, tag("small", text)])
+    name = " ".join([entry["method"], *entry["settings"]])
+    told = [] if entry["status"] == "run" else [f"not run: {entry['status']}"]
+    texts = [entry["table"], *told]
+    return join([name, tag("small", "; ".join(texts))])
 
 
-def _value(entry):
-    value = number(entry["value"], scale=1.0, digits=_digits(entry))
-    return join([value, _unit(entry)])
+def _cells(entry, run):
+    """Cells "printed", "this run" and "difference" of a metric."""
+    demo = run.config["demo"]
+    if entry is None:
+        return [""] if demo else ["", "", ""]
+    digits = _digits(entry)
+    value = number(entry["value"], scale=1.0, digits=digits)
+    printed = join([value, _unit(entry)])
+    return [printed] if demo else [printed, *_comparison(entry, run)]
 
 
 def _comparison(entry, run):
     """Cells "this run" and "difference"; dashes for what is not of the run."""
-    measured = run.measured(entry["metric"])
-    if measured is None or not _is_comparable(entry, run):
+    part = "" if entry["part"] == "fused" else f"{entry['part']}_"
+    measured = run.measured(part + entry["metric"])
+    if measured is None or not is_of(entry, run):
         return [number(None), number(None)]
     scale = 100.0 if _in_percent(entry) else 1.0
     difference = scale * measured - entry["value"]

@@ -3,7 +3,7 @@
 from keras_balance.reports.page import definitions
 from keras_balance.reports.page import section
 from keras_balance.reports.page import tag
-from keras_balance.runs.finished import flatten
+from keras_balance.runs.config import flatten
 
 
 def settings(run):

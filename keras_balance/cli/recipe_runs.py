@@ -1,0 +1,199 @@
+"""What `keras-balance recipe NAME` does: plans, then runs."""
+
+import dataclasses
+import subprocess
+import sys
+
+import click
+
+from keras_balance.cli.screen import Screen
+from keras_balance.cli.screen import print_json
+from keras_balance.runs import backend as backends
+from keras_balance.runs import checks
+from keras_balance.runs import plan as plans
+from keras_balance.runs import recipe as recipes
+from keras_balance.runs.config import to_text
+
+
+def main(name, recipe, options):
+    """Runs, shows or lists what the options ask for.
+
+    Args:
+        name: of the recipe.
+        recipe: its module.
+        options: dict, as `keras_balance.cli.recipe` defines them.
+    """
+    if options["published"] or options["listed"]:
+        from keras_balance.cli.recipe_published import published
+
+        published(name, recipe, options)
+        return
+    slugs = options["methods"] or [recipes.info(name).default_method]
+    wanted = [(slug, options["pairs"]) for slug in dict.fromkeys(slugs)]
+    found = find_plans(name, recipe, options, wanted)
+    with Screen() as screen:
+        say_backend(found, options, screen)
+        if options["dry_run"]:
+            show_plans(recipe, found, options["as_json"])
+        elif len(found) == 1:
+            _run_here(found[0], options, screen)
+        else:
+            folders = run_each(found, options, screen)
+            _compare(folders, options)
+
+
+def find_plans(name, recipe, options, wanted):
+    """The runs that are asked for, all checked.
+
+    Args:
+        name: of the recipe.
+        recipe: its module.
+        options: dict of the command's options; the reason for the backend is
+            added to it.
+        wanted: list of `(slug, pairs)`: methods and their texts of `--set`.
+
+    Returns:
+        list of `Plan`: one for each method, modality and seed.
+
+    Raises:
+        UsageError: something that is refused without Keras.
+    """
+    info = recipes.info(name)
+    for slug, _ in wanted:
+        checks.check_method(slug)
+    resolved = [
+        _resolve(recipe, slug, pairs, options) for slug, pairs in wanted
+    ]
+    slugs = [slug for slug, _ in wanted]
+    for config, _, _ in resolved:
+        checks.check_modality(info, config.modality, slugs)
+    backend, options["reason"] = backends.choose(options["backend"])
+    if not options["listed"]:
+        checks.check_data(info, options["demo"], options["data_dir"])
+    shared = ("variant", "demo", "data_dir", "cache_dir", "out", "on_error")
+    return [
+        plans.Plan(
+            recipe=name,
+            method=slug,
+            backend=backend,
+            seed=seed,
+            config=dataclasses.replace(config, modality=modality),
+            overrides=overrides,
+            method_arguments=arguments,
+            **{key: options[key] for key in shared},
+        )
+        for slug, (config, overrides, arguments) in zip(
+            slugs, resolved, strict=True
+        )
+        for modality in _modalities(info, slug, config.modality)
+        for seed in dict.fromkeys(options["seeds"])
+    ]
+
+
+def _resolve(recipe, slug, pairs, options):
+    return plans.resolve(
+        recipe,
+        slug,
+        options["variant"],
+        options["demo"],
+        pairs,
+        options["epochs"],
+    )
+
+
+def _modalities(info, slug, modality):
+    """`unimodal` without a modality is run with each."""
+    if slug == "unimodal" and not modality:
+        return info.modalities
+    return (modality,)
+
+
+def say_backend(found, options, screen):
+    """Says once which backend it is, and why."""
+    if not options["child"]:
+        screen.line(f"backend: {found[0].backend}, {options['reason']}")
+
+
+def show_plans(recipe, found, as_json):
+    """Creates every model, which refuses what a run would; prints the plans.
+
+    Args:
+        recipe: the recipe's module.
+        found: list of `Plan`.
+        as_json: boolean.
+    """
+    _create_each(recipe, found)
+    documents = [
+        {"folder": str(plan.folder().path), **plan.document()} for plan in found
+    ]
+    if as_json:
+        print_json(documents)
+        return
+    for plan in found:
+        click.echo(plan.folder().path)
+    for key, value in documents[0]["config"].items():
+        click.echo(f"  {key} = {to_text(value)}")
+    if found[0].overrides:
+        click.echo("  changed by --demo: " + ", ".join(found[0].overrides))
+
+
+def _create_each(recipe, found):
+    backends.start(found[0].backend)
+    from keras_balance.runs import build
+
+    for plan in found:
+        build.create(recipe, plan)
+
+
+def _check_each():
+    """Refuse a run that would fail at its start before the first one starts.
+
+    In a process of its own: the backend may take a whole device.
+    """
+    words = [sys.executable, "-m", "keras_balance.cli", *sys.argv[1:]]
+    done = subprocess.run(
+        [*words, "--dry-run"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    if done.returncode:
+        sys.stderr.write(done.stderr.decode(errors="replace"))
+        raise click.exceptions.Exit(done.returncode)
+
+
+def _run_here(plan, options, screen):
+    from keras_balance.cli import results
+    from keras_balance.runs.train import run
+
+    words = [word for word in sys.argv[1:] if word != "--child"]
+    folder = run(plan, options["resume"], screen, words)
+    screen.close()
+    if options["child"]:
+        results.draw(folder)
+    else:
+        results.show_run(folder, options["as_json"])
+
+
+def run_each(found, options, screen):
+    """Run several plans, each in a process of its own.
+
+    Args:
+        found: list of `Plan`.
+        options: dict of the command's options.
+        screen: `Screen`.
+
+    Returns:
+        list of the paths of their run folders.
+    """
+    from keras_balance.cli.children import run_children
+
+    for plan in found:
+        plan.folder().check(plan.document(), options["resume"])
+    if found:
+        _check_each()
+    run_children(found, options["resume"], screen)
+    return [plan.folder().path for plan in found]
+
+
+def _compare(folders, options):
+    from keras_balance.cli import results
+
+    results.show_comparison(folders, options["as_json"], folders[0].parent)
