@@ -96,7 +96,7 @@ def test_recipe_runs_from_the_wheel(wheel, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    folder = elsewhere / "runs/cremad-ogm/ogm-ge-paper-jax-seed0"
+    folder = elsewhere / "runs/cremad-ogm/ogm-ge+epochs=1-paper-jax-seed0"
     assert (folder / "report.html").is_file()
 
 
