@@ -77,7 +77,7 @@ def _command(name, recipe):
         name,
         recipe=recipe,
         callback=functools.partial(_call, name, recipe),
-        params=_options(info),
+        params=_options(info, recipe),
         short_help=info.title,
         help=f"{info.title}\n\n{info.paper}\n\nNeeds: {info.needs}",
     )
@@ -125,8 +125,18 @@ class RecipeCommand(click.Command):
                 formatter.write_text(" ".join(texts))
 
 
-def _options(info):
-    """The options of every recipe."""
+def _options(info, recipe):
+    """The options of every recipe, and --fold where it has folds."""
+    fields = {field.name for field in dataclasses.fields(recipe.Config)}
+    folds = [
+        _option(
+            "--fold",
+            "folds",
+            type=click.IntRange(0),
+            multiple=True,
+            help="Which fold tests, as --set fold=; repeatable.",
+        )
+    ]
     option = functools.partial(_option, show_default=True)
     return [
         _option("--data-dir", help="Folder of the data set."),
@@ -151,6 +161,7 @@ def _options(info):
             default=[0],
             help="Repeatable.",
         ),
+        *(folds if "fold" in fields else []),
         _option(
             "--set",
             "pairs",

@@ -8,6 +8,7 @@ import click
 
 from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
+from keras_balance.errors import UsageError
 from keras_balance.runs import backend as backends
 from keras_balance.runs import checks
 from keras_balance.runs import plan as plans
@@ -53,7 +54,7 @@ def find_plans(name, recipe, options, wanted):
         wanted: list of `(slug, pairs)`: methods and their texts of `--set`.
 
     Returns:
-        list of `Plan`: one for each method, modality and seed.
+        list of `Plan`: one for each method, modality, fold and seed.
 
     Raises:
         UsageError: something that is refused without Keras.
@@ -77,7 +78,7 @@ def find_plans(name, recipe, options, wanted):
             method=slug,
             backend=backend,
             seed=seed,
-            config=dataclasses.replace(config, modality=modality),
+            config=dataclasses.replace(config, modality=modality, **fold),
             overrides=overrides,
             method_arguments=arguments,
             **{key: options[key] for key in shared},
@@ -86,6 +87,7 @@ def find_plans(name, recipe, options, wanted):
             slugs, resolved, strict=True
         )
         for modality in _modalities(info, slug, config.modality)
+        for fold in _folds(options)
         for seed in dict.fromkeys(options["seeds"])
     ]
 
@@ -99,6 +101,17 @@ def _resolve(recipe, slug, pairs, options):
         pairs,
         options["epochs"],
     )
+
+
+def _folds(options):
+    """What each value of --fold changes; once nothing without the option."""
+    folds = dict.fromkeys(options.get("folds", ()))
+    given = [p for p in options["pairs"] if p.startswith("fold=")]
+    if folds and given:
+        raise UsageError(
+            f"Expected --fold or --set fold=. Received: both, --set {given[-1]}"
+        )
+    return [{"fold": fold} for fold in folds] or [{}]
 
 
 def _modalities(info, slug, modality):

@@ -72,6 +72,11 @@ class Run:
         return self.config["method"].removesuffix(f"-{modality}")
 
     @property
+    def fold(self):
+        """Which fold of the data tests, or None where there are none."""
+        return self.config["config"].get("fold")
+
+    @property
     def checksum(self):
         """Checksum of the data, or None where it was not written."""
         found = [v for k, v in flatten(self.environment) if "checksum" in k]

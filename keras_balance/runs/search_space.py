@@ -17,6 +17,7 @@ FIXED = (
     "selection",
     "modality",
     "split",
+    "fold",
     "split_seed",
     "validation",
     "samples",

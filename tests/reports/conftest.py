@@ -218,9 +218,10 @@ def run_writer(parent):
         checksum="9f2c51d0a7",
         notes=(),
         analysed=True,
+        name=None,
         **settings,
     ):
-        name = f"{method}-paper-{backend}-seed{seed}"
+        name = name or f"{method}-paper-{backend}-seed{seed}"
         folder = parent / "runs" / recipe / name
         folder.mkdir(parents=True)
         rng = np.random.default_rng([seed, *map(ord, method)])

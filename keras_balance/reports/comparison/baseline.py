@@ -89,11 +89,12 @@ def _time(row, joint):
 
 
 def _seconds(row):
-    found = {
-        run.config["seed"]: run.evaluation.get("seconds", {}).get("fit")
-        for run in row.runs
-    }
-    return {seed: value for seed, value in found.items() if value}
+    found = {}
+    for run in row.runs:
+        seconds = run.evaluation.get("seconds", {}).get("fit")
+        if seconds:
+            found.setdefault(run.config["seed"], []).append(seconds)
+    return {seed: statistics.fmean(own) for seed, own in found.items()}
 
 
 def _passes(row):

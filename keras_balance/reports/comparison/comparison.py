@@ -123,6 +123,9 @@ def _key(run):
         run.checksum,
         config["config"].get("split"),
     )
+    if run.fold is not None:
+        # Each fold has a test part of its own.
+        return shared, ()
     test = run.evaluation["test"]
     return shared, tuple(sum(counts) for counts in test["confusion"])
 
@@ -157,15 +160,15 @@ def _distinct(run, runs):
 
 
 def _by_seed(runs):
-    by_seed = {}
+    found = {}
     for run in runs:
-        seed = run.config["seed"]
-        if seed in by_seed:
+        key = (run.config["seed"], run.fold or 0)
+        if key in found:
             raise UsageError(
-                "Expected runs that differ in method, settings or seed. "
-                f"Received: {by_seed[seed].folder} and {run.folder}, both "
-                f"of seed {seed}",
+                "Expected runs that differ in method, settings, fold or seed. "
+                f"Received: {found[key].folder} and {run.folder}, both "
+                f"of seed {key[0]}",
                 "name each run once, or repeat one with another --seed",
             )
-        by_seed[seed] = run
-    return [by_seed[seed] for seed in sorted(by_seed)]
+        found[key] = run
+    return [found[key] for key in sorted(found)]

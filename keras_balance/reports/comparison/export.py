@@ -21,6 +21,7 @@ _FIELDS = (
     "metric",
     "value",
     "std",
+    "std_folds",
     "n",
     "low",
     "high",

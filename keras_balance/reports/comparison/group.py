@@ -1,5 +1,6 @@
 """The rows of a comparison, and the groups within which they compare."""
 
+import collections
 import dataclasses
 import statistics
 
@@ -9,13 +10,13 @@ from keras_balance.runs.config import flatten
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """The runs that differ in nothing but their seed.
+    """The runs that differ in nothing but their seed and their fold.
 
     Args:
         method: slug.
         variant: `"paper"` or `"code"`.
         settings: dict of what distinguishes this row from its neighbours.
-        runs: list of `Run`, by seed.
+        runs: list of `Run`, by seed and fold.
     """
 
     method: str
@@ -31,30 +32,80 @@ class Row:
 
     @property
     def seeds(self):
-        return [run.config["seed"] for run in self.runs]
+        return list(dict.fromkeys(run.config["seed"] for run in self.runs))
+
+    @property
+    def folds(self):
+        """The folds; `[None]` where the recipe has none."""
+        return sorted({run.fold for run in self.runs}, key=str)
+
+    @property
+    def is_diagonal(self):
+        """Whether there are folds and each seed is of one alone.
+
+        Seeds and folds then vary together, and no average tells them apart.
+        """
+        return len(self.folds) > 1 and len(self.runs) == len(self.seeds)
 
     def by_seed(self, metric):
-        """`{seed: value}` of the runs that have the metric."""
+        """`{seed: value}`, the mean over the folds.
+
+        Seeds that lack a fold that others have are left out: their mean would
+        be of other data.
+        """
+        found = {}
+        for (seed, _), value in self._whole(metric).items():
+            found.setdefault(seed, []).append(value)
+        return {seed: statistics.fmean(own) for seed, own in found.items()}
+
+    def by_fold(self, metric):
+        """`{fold: value}`, the mean over the seeds that have every fold."""
+        found = {}
+        for (_, fold), value in self._whole(metric).items():
+            found.setdefault(fold, []).append(value)
+        return {fold: statistics.fmean(own) for fold, own in found.items()}
+
+    def _whole(self, metric):
+        """`{(seed, fold): value}` of the seeds that have every fold."""
         (column,) = [c for c in self.columns if c.name == metric] or [None]
         if column is None:
             return {}
-        found = {run.config["seed"]: column.read(run) for run in self.runs}
-        return {s: value for s, value in found.items() if value is not None}
+        found = {
+            (run.config["seed"], run.fold): value
+            for run in self.runs
+            if (value := column.read(run)) is not None
+        }
+        if self.is_diagonal:
+            return found
+        counts = collections.Counter(seed for seed, _ in found)
+        return {
+            key: value
+            for key, value in found.items()
+            if counts[key[0]] == len(self.folds)
+        }
 
     def values(self, metric):
-        """The metric of every run that has it."""
+        """The metric of every seed that has it."""
         return list(self.by_seed(metric).values())
 
     def statistics(self, metric):
-        """`{"mean", "std", "n"}`; std (ddof 1) is None for one run."""
+        """Mean, deviation over seeds and, apart, over folds.
+
+        Returns:
+            dict of `mean`; `std` (ddof 1) over the `n` seeds, None for one;
+            and where there are folds `std_folds`, of the folds' means.
+        """
         values = self.values(metric)
         if not values:
             return {"mean": None, "std": None, "n": 0}
-        return {
+        found = {
             "mean": statistics.fmean(values),
-            "std": statistics.stdev(values) if len(values) > 1 else None,
+            "std": _deviation(values),
             "n": len(values),
         }
+        if len(self.folds) > 1 and not self.is_diagonal:
+            found["std_folds"] = _deviation(self.by_fold(metric).values())
+        return found
 
     @property
     def columns(self):
@@ -137,6 +188,11 @@ class Group:
                 yield from flatten(run.environment)
 
 
+def _deviation(values):
+    values = list(values)
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
 def _varied(pairs):
     """`{name: values}` of the names with more than one value, as texts."""
     found = {}
@@ -148,8 +204,9 @@ def _varied(pairs):
 def settings(run):
     """All settings that two runs of a row must share."""
     config = run.config
+    own = {k: v for k, v in config["config"].items() if k != "fold"}
     kept = {
-        "config": config["config"],
+        "config": own,
         "method_arguments": config.get("method_arguments", {}),
         "on_error": config.get("on_error"),
     }

@@ -10,7 +10,7 @@ DEMO = (
 
 def result_notes(group):
     """Sentences that say how to read the table of results."""
-    counts = {len(row.runs) for row in group.rows}
+    counts = {len(row.seeds) for row in group.rows}
     notes = [DEMO] if group.demo else []
     if counts == {1}:
         notes.append(
@@ -21,6 +21,18 @@ def result_notes(group):
         notes.append(
             "Mean ± standard deviation (n - 1 in the denominator) over n "
             "seeds; one seed has no deviation."
+        )
+    folds = max(len(row.folds) for row in group.rows)
+    if folds > 1:
+        notes.append(
+            f"Up to {folds} folds, each with a test part of its own: a seed "
+            "counts by its mean over them; the deviation of the folds' means "
+            "stands apart."
+        )
+    if any(row.is_diagonal for row in group.rows):
+        notes.append(
+            "A row has each seed in one fold alone: its deviation is of seeds "
+            "and folds together."
         )
     if len(group.rows) > 1:
         notes.append(

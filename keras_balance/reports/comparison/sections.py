@@ -32,7 +32,7 @@ def results(group, folder):
         [
             _name(row, folder),
             row.variant,
-            str(len(row.runs)),
+            str(len(row.seeds)),
             *(_spread(row, column) for column in columns),
             *([number(rank, scale=1.0, digits=2)] if ranked else []),
         ]
@@ -122,7 +122,7 @@ def _spread(row, column):
     found = row.statistics(column.name)
     shown = {} if column.percent else {"scale": 1.0, "digits": 2}
     parts = [_spread_of(found, **shown)]
-    if 0 < found["n"] < len(row.runs):
+    if 0 < found["n"] < len(row.seeds):
         parts.append(f" (n={found['n']})")
     return join(parts)
 
@@ -131,6 +131,9 @@ def _spread_of(found, **shown):
     parts = [number(found["mean"], **shown)]
     if found["std"] is not None:
         width = [" ± ", number(found["std"], **shown)]
+        parts.append(tag("span", *width, class_="spread"))
+    if found.get("std_folds") is not None:
+        width = [" (folds ± ", number(found["std_folds"], **shown), ")"]
         parts.append(tag("span", *width, class_="spread"))
     return join(parts)
 

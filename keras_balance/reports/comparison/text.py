@@ -66,6 +66,8 @@ def spread(found, percent=True, runs=None):
     text = f"{scale * found['mean']:.{digits}f}"
     if found["std"] is not None:
         text += f" ± {scale * found['std']:.{digits}f}"
+    if found.get("std_folds") is not None:
+        text += f" (folds ± {scale * found['std_folds']:.{digits}f})"
     # A modality's metric may be missing in some runs: then n is another.
     return text if runs in (None, found["n"]) else f"{text} (n={found['n']})"
 
@@ -78,10 +80,10 @@ def _results(group):
     rows = []
     for row, rank in zip(group.rows, ranks, strict=True):
         cells = [
-            spread(row.statistics(c.name), c.percent, len(row.runs))
+            spread(row.statistics(c.name), c.percent, len(row.seeds))
             for c in columns
         ]
-        rows.append([row_name(row, group), str(len(row.runs)), *cells])
+        rows.append([row_name(row, group), str(len(row.seeds)), *cells])
         if ranked:
             rows[-1].append(NOTHING if rank is None else f"{rank:.2f}")
     return TextTable(

@@ -26,6 +26,7 @@ def group_json(group):
                 "variant": row.variant,
                 "settings": row.settings,
                 "seeds": row.seeds,
+                "folds": row.folds,
                 "runs": [str(run.folder) for run in row.runs],
                 "metrics": {m: row.statistics(m) for m in group.metrics},
                 "mean_rank": rank,
