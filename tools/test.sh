@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The whole test suite from a bare clone.
 #
-#   bash tools/test.sh                 everything, on the three backends
+#   bash tools/test.sh                 on the three backends, without what is
+#                                      marked full
+#   bash tools/test.sh --full          everything
 #   bash tools/test.sh --fast          the inner loop: one backend
 #                                      (KERAS_BACKEND, else jax), no slow test
-#   bash tools/test.sh [--fast] ARG..  ARG.. go to pytest, e.g. -k ogm
+#   bash tools/test.sh [--fast|--full] ARG..  ARG.. go to pytest: -k ogm
 #
 # Tests on real files need KERAS_BALANCE_TEST_DATA; without it they are
 # skipped and say so.
@@ -16,12 +18,18 @@ numeric=(conformance encoders engine fusions models optimizers preprocessing)
 # method does the same on all is tests/parity.
 oracles=(methods benchmark)
 backends=(jax tensorflow torch)
-marks=()
-if [ "${1:-}" = "--fast" ]; then
+marks=(-m "not full")
+case ${1:-} in
+--fast)
     shift
     backends=("${KERAS_BACKEND:-jax}")
-    marks=(-m "not slow")
-fi
+    marks=(-m "not slow and not full")
+    ;;
+--full)
+    shift
+    marks=()
+    ;;
+esac
 
 environment tensorflow,jax,torch,encoders,test
 
