@@ -1,0 +1,73 @@
+"""What an epoch logs of each modality, against NumPy on the rows it has."""
+
+import keras
+import networks
+import numpy as np
+import pytest
+import table
+
+
+@pytest.fixture(params=table.SOME, ids=lambda row: row.id)
+def row(request):
+    return request.param
+
+
+@pytest.fixture
+def marked():
+    """40 rows: batches of 16, 16 and 8; each modality lacks other rows."""
+    x, y = networks.data(rows=40)
+    x["audio_present"] = np.arange(40) % 3 != 0
+    x["visual_present"] = np.arange(40) % 5 > 1
+    return x, y
+
+
+def test_accuracy_of_a_modality_is_of_the_rows_that_have_it(row, marked):
+    x, y = marked
+    # Nothing moves: what the last epoch logs is of these weights.
+    model = networks.model(
+        row, optimizer=keras.optimizers.SGD(0.0), normalize=False, eager=True
+    )
+    history = model.fit(
+        x,
+        y,
+        validation_data=(x, y),
+        batch_size=16,
+        epochs=model.epochs_before_own() + 1,
+        shuffle=False,
+        verbose=0,
+    ).history
+    outputs = model.forward_pass(x, training=False)
+    # Steps that train one modality count nothing of the others.
+    in_turn = row.alternates or row.slug == "reconboost"
+    for name in model.modalities:
+        logits = networks.numpy(outputs.unimodal[name])
+        right = (logits.argmax(1) == y)[x[f"{name}_present"]]
+        keys = [f"val_{name}_accuracy"]
+        if not in_turn:
+            keys.append(f"{name}_accuracy")
+        for key in keys:
+            np.testing.assert_allclose(
+                history[key][-1], right.mean(), rtol=1e-6, err_msg=key
+            )
+    accuracy = (networks.numpy(outputs.logits).argmax(1) == y).mean()
+    np.testing.assert_allclose(history["val_accuracy"][-1], accuracy, rtol=1e-6)
+
+
+def test_loss_of_an_epoch_is_of_its_rows():
+    x, y = networks.data(rows=40)
+    model = networks.model(
+        table.Row("joint"),
+        optimizer=keras.optimizers.SGD(0.0),
+        eager=True,
+        normalize=False,
+    )
+    arguments = {"batch_size": 16, "shuffle": False, "verbose": 0}
+    history = model.fit(x, y, validation_data=(x, y), **arguments).history
+    logits = model.predict(x, verbose=0).astype("float64")
+    logits -= logits.max(1, keepdims=True)
+    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(40), y]
+    # Not the mean of the batches' means: the last one has 8 rows.
+    batches = [losses[:16].mean(), losses[16:32].mean(), losses[32:].mean()]
+    assert abs(np.mean(batches) - losses.mean()) > 1e-3
+    for key in ("loss", "val_loss"):
+        np.testing.assert_allclose(history[key], losses.mean(), rtol=1e-5)
