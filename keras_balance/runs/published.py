@@ -208,3 +208,22 @@ def is_of(entry, run):
         and entry["slug"] == run.slug
         and all(now.get(name) == value for name, value in wanted.items())
     )
+
+
+def changes_beside(entry, run):
+    """The changes of a run that the entry does not name itself.
+
+    Args:
+        entry: of what `documents` returns.
+        run: `keras_balance.runs.finished.Run`.
+
+    Returns:
+        list of texts `key=value`; where there are any, the run's number is not
+        one of the protocol.
+    """
+    named_there = {pair.partition("=")[0] for pair in entry["pairs"]}
+    return [
+        change
+        for change in run.changes
+        if change.partition("=")[0] not in named_there
+    ]

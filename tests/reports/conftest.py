@@ -20,6 +20,7 @@ def make_printed(value, metric="accuracy", tolerance=2.0, **others):
         "method": "ogm-ge",
         "slug": "ogm-ge",
         "settings": [],
+        "pairs": [],
         "config": {},
         "part": "fused",
         "metric": metric,

@@ -96,12 +96,16 @@ def test_a_demo_is_beside_no_paper(make_run):
 
 
 def test_changed_settings_are_said(make_run):
-    run = make_run(fusion="concat")
+    run = make_run(fusion="concat", optimizer="sgd")
     config = json.loads((run / "config.json").read_text())
     config["changes"] = ["epochs=3"]
     (run / "config.json").write_text(json.dumps(config))
     text = export.to_markdown(compare([run]))
     assert "Runs changed settings of the recipe (epochs=3)" in text
+    # What the row itself says is not changed.
+    config["changes"] = ["fusion=concat"]
+    (run / "config.json").write_text(json.dumps(config))
+    assert "Runs changed" not in export.to_markdown(compare([run]))
 
 
 def test_markdown_rows_have_as_many_cells_as_their_heading(make_run):

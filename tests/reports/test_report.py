@@ -195,6 +195,20 @@ def test_changed_settings_are_said_and_give_no_verdict(make_run):
     assert "--child" not in page.text
 
 
+def test_what_the_row_itself_says_is_not_changed(make_run, printed):
+    run = make_run(fusion="sum")
+    rows = [printed(60.0, pairs=["fusion=sum"], config={"fusion": "sum"})]
+    _edit(run / "evaluation.json", published=rows)
+    _edit(run / "config.json", changes=["fusion=sum"])
+    text = _page(run).text
+    assert "within ±" in text or "outside ±" in text
+    assert "This run changed settings" not in text
+    _edit(run / "config.json", changes=["fusion=sum", "epochs=3"])
+    text = _page(run).text
+    assert "within ±" not in text and "outside ±" not in text
+    assert "This run changed settings" in text
+
+
 def test_the_command_repeats_backend_and_seed(make_run):
     page = _page(make_run(seed=7, epochs=1, analysed=False))
     command = "keras-balance recipe cremad-ogm --method ogm-ge --seed 7"

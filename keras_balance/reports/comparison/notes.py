@@ -1,6 +1,8 @@
 """The sentences that say how to read the tables of a comparison."""
 
 from keras_balance.reports.comparison.paired import LEAST_SEEDS
+from keras_balance.runs.published import changes_beside
+from keras_balance.runs.published import is_of
 
 DEMO = (
     "These are demonstration runs on a small generated data set: the numbers "
@@ -115,9 +117,12 @@ def paper_notes(group, paper):
     notes += [f"Ours, selected: {text}." for text in selections]
     changes = dict.fromkeys(
         change
+        for line in paper.lines
+        for printed in line.numbers.values()
         for row in group.rows
         for run in row.runs
-        for change in run.changes
+        if is_of(printed.entry, run)
+        for change in changes_beside(printed.entry, run)
     )
     if changes:
         notes.append(

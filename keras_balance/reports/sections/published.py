@@ -7,6 +7,7 @@ from keras_balance.reports.page import section
 from keras_balance.reports.page import table
 from keras_balance.reports.page import tag
 from keras_balance.runs.finished import METRICS
+from keras_balance.runs.published import changes_beside
 from keras_balance.runs.published import is_of
 from keras_balance.runs.published import lines
 
@@ -33,7 +34,9 @@ def published(run):
     for entry in entries:
         key = (entry["protocol"], entry["source"])
         protocols.setdefault(key, []).append(entry)
-    lead = _DEMO if run.config["demo"] else _CHANGED if run.changes else _SAME
+    own = [entry for entry in entries if is_of(entry, run)]
+    changed = all(changes_beside(e, run) for e in own) if own else run.changes
+    lead = _DEMO if run.config["demo"] else _CHANGED if changed else _SAME
     parts = [
         part
         for (protocol, source), own in protocols.items()
@@ -99,7 +102,7 @@ def _comparison(entry, run):
 
 def _verdict(entry, difference, run):
     tolerance = entry.get("tolerance")
-    if tolerance is None or run.changes:
+    if tolerance is None or changes_beside(entry, run):
         return ""
     word = "within" if abs(difference) <= tolerance else "outside"
     return f"{word} ±{tolerance:g}"
