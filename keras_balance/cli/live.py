@@ -1,7 +1,6 @@
 """The modalities while a run trains: a table that is redrawn each epoch."""
 
-from rich.table import Table
-
+from keras_balance import terminal
 from keras_balance.callbacks.balance_monitor import own_accuracies
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -42,7 +41,7 @@ class BalanceTable:
     def __rich__(self):
         found = {q for row in self.last.values() for q in row}
         shown = [q for q in _HEADINGS if q in found]
-        table = Table("modality", box=None, padding=(0, 2, 0, 0))
+        table = terminal.table("modality", box=None, padding=(0, 2, 0, 0))
         for quantity in shown:
             table.add_column(_HEADINGS[quantity], justify="right")
         if self.accuracies:
@@ -51,7 +50,7 @@ class BalanceTable:
             cells = [number(row.get(quantity)) for quantity in shown]
             if self.accuracies:
                 cells.append(sparkline(self.accuracies.get(name, [])))
-            table.add_row(name, *cells)
+            terminal.add_row(table, [name, *cells])
         return table
 
 

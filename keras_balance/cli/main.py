@@ -52,6 +52,9 @@ def cli():
 
 def main(arguments=None):
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name need not be UTF-8: it is shown with escapes.
+        stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 

@@ -4,16 +4,18 @@ import json
 import time
 
 import click
-import rich.console
+
+from keras_balance import terminal
 
 PLAIN_SECONDS = 15  # between two lines of one step, where there is no terminal
+WIDE = 120  # letters of a line in a file
 
 
 class Screen:
     """Progress on stderr: bars on a terminal, plain lines elsewhere."""
 
     def __init__(self):
-        self.console = rich.console.Console(stderr=True, highlight=False)
+        self.console = terminal.console(stderr=True)
         self._bar = None
         self._task = None
         self._live = None
@@ -22,7 +24,7 @@ class Screen:
 
     def line(self, text):
         """Print one line, above a running bar."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(terminal.text(text), soft_wrap=True)
 
     def step(self, done, total, description):
         """Show how far a long step is; `total` may be None.
@@ -68,11 +70,9 @@ class Screen:
         self.close()
 
     def _step_bar(self, done, total, description):
-        from rich.progress import Progress
-
         if self._bar is None:
             # Drawn by the one live display, with the table: never started.
-            self._bar = Progress(console=self.console)
+            self._bar = terminal.progress(self.console)
             self._task = self._bar.add_task(description, total=total)
             self._draw()
         self._bar.update(
@@ -114,19 +114,15 @@ def print_table(columns, rows, title=None):
         rows: iterable of lists of texts.
         title: text above, or None.
     """
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, title=title, title_justify="left")
+    table = terminal.table(*columns, title=title)
     for row in rows:
-        # Text, not markup: "[jax]" is part of a name.
-        table.add_row(*(Text(str(cell)) for cell in row))
+        terminal.add_row(table, row)
     print_rich(table)
 
 
 def print_rich(renderable):
     """Print a rich renderable on stdout, wide enough where it is a file."""
-    console = rich.console.Console(highlight=False)
+    console = terminal.console()
     if not console.is_terminal:
-        console = rich.console.Console(highlight=False, width=120)
+        console = terminal.console(width=WIDE)
     console.print(renderable)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+from keras_balance import terminal
 from keras_balance.errors import UsageError
 
 SHOWN = 20
@@ -58,29 +59,41 @@ class DoctorReport:
     def render(self):
         """Returns a `rich` renderable: problems by kind, then the counts."""
         from rich.console import Group
-        from rich.markup import escape
-        from rich.table import Table
 
-        table = Table("problem", "where", "what", title=self.folder)
+        table = terminal.table("problem", "where", "what", title=self.folder)
         for kind in sorted({p.kind for p in self.problems}):
             found = [p for p in self.problems if p.kind == kind]
             for problem in found[:SHOWN]:
                 colour = "red" if problem.severity == "error" else "yellow"
-                table.add_row(
-                    f"[{colour}]{kind}[/]",
-                    escape(problem.path),
-                    escape(problem.message),
+                terminal.add_row(
+                    table,
+                    [
+                        terminal.text(kind, colour),
+                        problem.path,
+                        problem.message,
+                    ],
                 )
             if len(found) > SHOWN:
-                table.add_row(kind, f"... and {len(found) - SHOWN} more", "")
-        counts = Table("count", "value")
+                more = f"... and {len(found) - SHOWN} more"
+                terminal.add_row(table, [kind, more, ""])
+        counts = terminal.table("count", "value")
         for name, value in self.counts.items():
-            counts.add_row(name, escape(json.dumps(value)))
+            terminal.add_row(counts, [name, json.dumps(value)])
+        return Group(
+            *([table] if self.problems else []), counts, self._summary()
+        )
+
+    def _summary(self):
         errors = sum(p.severity == "error" for p in self.problems)
         notes = len(self.problems) - errors
-        verdict = "[green]no errors[/]" if self.ok else "[red]broken[/]"
-        summary = f"{self.name}: {verdict}, {errors} errors, {notes} notes"
-        return Group(*([table] if self.problems else []), counts, summary)
+        verdict, colour = (
+            ("no errors", "green") if self.ok else ("broken", "red")
+        )
+        return (
+            terminal.text(f"{self.name}: ")
+            .append(verdict, colour)
+            .append(f", {errors} errors, {notes} notes")
+        )
 
 
 def refuse(problems, what, hint):

@@ -1,9 +1,8 @@
 """The comparison in the terminal."""
 
 from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
+from keras_balance import terminal
 from keras_balance.reports.comparison.notes import DEMO
 from keras_balance.reports.comparison.published import paper_table
 from keras_balance.reports.comparison.text import paper_text
@@ -32,21 +31,20 @@ def published_tables(comparison):
 
 
 def _table(text):
-    table = Table(title=text.title, title_justify="left", title_style="bold")
+    table = terminal.table(title=text.title, title_style="bold")
     for place, heading in enumerate(text.headings):
         named = place < text.names
         longest = max(len(row[place]) for row in text.rows)
         table.add_column(
-            heading,
+            terminal.text(heading),
             justify="left" if named else "right",
             overflow="fold",
             min_width=min(longest, _NAME) if named else None,
         )
     for row in text.rows:
-        # Text, not markup: "[a]" is part of a cell.
-        table.add_row(*map(Text, row))
+        terminal.add_row(table, row)
     return table
 
 
 def _note(note):
-    return Text(note, style="dim")
+    return terminal.text(note, "dim")
