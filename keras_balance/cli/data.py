@@ -5,6 +5,7 @@ import pathlib
 import click
 
 from keras_balance import data as datasets
+from keras_balance import locks
 from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
@@ -51,7 +52,8 @@ def list_command(as_json):
 def fetch_command(name, data_dir):
     """Download a data set; a second call continues."""
     dataset = _get(name)
-    with Screen() as screen:
+    lock = pathlib.Path(data_dir, ".fetch.lock")
+    with Screen() as screen, locks.only(lock, f"folder {data_dir}"):
         dataset.fetch(pathlib.Path(data_dir), progress=screen.step)
     click.echo(f"Fetched {name} to {data_dir}")
 

@@ -1,7 +1,10 @@
 """The end of a run: where the report is, and the numbers."""
 
+import pathlib
+
 import click
 
+from keras_balance import locks
 from keras_balance.atomic import read_json
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
@@ -12,12 +15,13 @@ def draw(folder):
     """Write the report of a complete run, `RunFolder`, where it is due."""
     from keras_balance.reports import write_report
 
-    measured = folder.evaluation.stat().st_mtime_ns
-    if (
-        not folder.report.is_file()
-        or folder.report.stat().st_mtime_ns < measured
-    ):
-        write_report(folder.path)
+    with folder.claimed():
+        measured = folder.evaluation.stat().st_mtime_ns
+        if (
+            not folder.report.is_file()
+            or folder.report.stat().st_mtime_ns < measured
+        ):
+            write_report(folder.path)
 
 
 def show_run(folder, as_json):
@@ -58,7 +62,9 @@ def show_comparison(folders, as_json, out, as_published=False):
     from keras_balance.reports.comparison.terminal import published_tables
 
     comparison = compare(folders)
-    page = comparison.write(out)
+    # Runs that end at the same time share this folder.
+    with locks.waiting(pathlib.Path(out, ".comparison.lock")):
+        page = comparison.write(out)
     if as_json:
         print_json(comparison.to_json())
         return

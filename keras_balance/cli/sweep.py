@@ -116,12 +116,14 @@ def _sweep(name, options, screen):
     screen.line(f"backend: {options['backend']}, {reason}")
     sweep = Sweep(options["out"], options["seed"])
     document = _document(name, methods, options)
-    sweep.start(document)
-    for slug, own in spaces.items():
-        while trial := sweep.next_trial(slug, own, options["trials"]):
-            _run(name, recipe, trial, sweep, options, screen)
-            _records(name, recipe, sweep, document, spaces, options)
-    _show(_records(name, recipe, sweep, document, spaces, options), options)
+    with sweep.claimed():
+        sweep.start(document)
+        for slug, own in spaces.items():
+            while trial := sweep.next_trial(slug, own, options["trials"]):
+                _run(name, recipe, trial, sweep, options, screen)
+                _records(name, recipe, sweep, document, spaces, options)
+        records = _records(name, recipe, sweep, document, spaces, options)
+    _show(records, options)
 
 
 def _plan(name, recipe, slug, tuned, options, out=""):

@@ -48,6 +48,12 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     """
     plan = recorded_plan(folder, data_dir=data_dir, cache_dir=cache_dir)
     folder = RunFolder.at(folder)
+    with folder.claimed():
+        _evaluate(plan, folder, screen)
+    return folder
+
+
+def _evaluate(plan, folder, screen):
     history = _whole_history(folder, plan.config)
     recorded = read_document(folder.environment, ("data_checksum",))
     _check_places(folder, plan)
@@ -62,7 +68,6 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     screen.line("evaluating")
     clock = Clock(_earlier_seconds(folder))
     measure(recipe, plan, folder, model, parts, history, clock)
-    return folder
 
 
 def _whole_history(folder, config):

@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 
+from keras_balance import locks
 from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
 from keras_balance.runs.config import flatten
@@ -57,6 +58,15 @@ class RunFolder:
         self.evaluation = self.path / "evaluation.json"
         self.report = self.path / "report.html"
         self.error_log = self.path / "error.log"
+        self.lock = self.path / ".lock"
+
+    def claimed(self):
+        """A block in which no other process uses the folder.
+
+        Raises:
+            UsageError: another one uses it now.
+        """
+        return locks.only(self.lock, f"run folder {self.path}")
 
     def check(self, config, resume):
         """Refuse a folder in use; nothing is written.
@@ -104,9 +114,9 @@ class RunFolder:
     @property
     def used(self):
         """Whether a run has left something to continue."""
-        # A run that failed before it began leaves error.log alone.
+        # A run that failed or was killed before it began leaves these alone.
         names = {file.name for file in self.path.glob("*")}
-        return bool(names - {self.error_log.name})
+        return bool(names - {self.error_log.name, self.lock.name})
 
     def _check_same(self, config):
         if not self.config.is_file():

@@ -1,11 +1,13 @@
 """A recipe's data: generated or real, prepared, split and batched."""
 
 import dataclasses
+import hashlib
+import json
 import pathlib
 import shutil
 
 from keras_balance import data as datasets
-from keras_balance.atomic import read_json
+from keras_balance import locks
 from keras_balance.atomic import write_json
 from keras_balance.runs import recipe as recipes
 
@@ -99,14 +101,17 @@ def demo_folder(recipe, name, cache, progress):
     """The generated data set of `--demo`, written once to the cache.
 
     It is sealed by a file written last: a killed generation starts again.
+    What another recipe generates of the same data set stands beside it.
     """
-    folder = cache / "demo" / name
+    digest = hashlib.sha256(json.dumps(recipe.DEMO_DATA).encode()).hexdigest()
+    folder = cache / "demo" / f"{name}-{digest[:8]}"
     seal = folder / "demo.json"
-    if not (seal.is_file() and read_json(seal) == recipe.DEMO_DATA):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        datasets.get(name).write_demo(
-            folder, **recipe.DEMO_DATA, progress=progress
-        )
-        write_json(seal, recipe.DEMO_DATA)
+    with locks.waiting(folder.with_suffix(".lock")):
+        if not seal.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            datasets.get(name).write_demo(
+                folder, **recipe.DEMO_DATA, progress=progress
+            )
+            write_json(seal, recipe.DEMO_DATA)
     return folder

@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 
+from keras_balance import locks
 from keras_balance.atomic import read_json
 from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
@@ -52,7 +53,16 @@ class Sweep:
     def __init__(self, folder, seed):
         self.folder = pathlib.Path(folder)
         self.seed = seed
+        self.lock = self.folder / ".lock"
         self._studies = {}
+
+    def claimed(self):
+        """A block in which no other process uses the folder.
+
+        Raises:
+            UsageError: another one uses it now.
+        """
+        return locks.only(self.lock, f"sweep folder {self.folder}")
 
     def start(self, document):
         """Makes the folder, or continues in it.
@@ -69,7 +79,7 @@ class Sweep:
         document = json.loads(json.dumps(document))
         if path.is_file():
             self._check_same(read_json(path), document)
-        elif any(self.folder.glob("*")):
+        elif {f.name for f in self.folder.glob("*")} - {self.lock.name}:
             raise UsageError(
                 f"Expected an empty folder or a sweep's. Received: --out "
                 f"{self.folder}",

@@ -41,25 +41,32 @@ def run(plan, resume, screen, argv=()):
         The `RunFolder`.
 
     Raises:
-        UsageError: wrong use, or data that are missing or broken.
+        UsageError: wrong use, data that are missing or broken, or a folder
+            that another process is using.
         RunFailed: anything else; the traceback is in error.log.
     """
     folder = plan.folder()
     folder.check(plan.document(), resume)
-    if resume and not folder.used:
-        screen.line(f"nothing to continue in {folder.path}: a new run")
-    if folder.complete:
-        screen.line(f"already complete: {folder.path}")
-        return folder
+    with folder.claimed():
+        # Another process may have used it since.
+        folder.check(plan.document(), resume)
+        if resume and not folder.used:
+            screen.line(f"nothing to continue in {folder.path}: a new run")
+        if folder.complete:
+            screen.line(f"already complete: {folder.path}")
+        else:
+            _run_or_log(plan, folder, screen, argv)
+    return folder
+
+
+def _run_or_log(plan, folder, screen, argv):
     try:
         _run(plan, folder, screen, argv)
     except UsageError:
         raise
     except Exception as error:
-        folder.path.mkdir(parents=True, exist_ok=True)
         folder.error_log.write_text(traceback.format_exc(), encoding="utf-8")
         raise RunFailed(error, folder.error_log) from error
-    return folder
 
 
 def _run(plan, folder, screen, argv):

@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from keras_balance import locks
+
 CHUNK = 1 << 20
 
 
@@ -37,6 +39,12 @@ def checksums(paths, cache_dir, workers=None, progress=None):
     root = os.path.commonpath([p.absolute() for p in paths]) if paths else ""
     name = hashlib.sha256(root.encode()).hexdigest()[:16]
     store = Path(cache_dir) / f"checksums-{name}.json"
+    # One process reads the files; those beside it find what it has found.
+    with locks.waiting(store.with_suffix(".lock")):
+        return _checksums(paths, store, workers, progress)
+
+
+def _checksums(paths, store, workers, progress):
     known = _load(store)
     current, stale = {}, []
     for path in paths:

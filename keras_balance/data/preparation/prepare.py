@@ -2,7 +2,6 @@
 
 import collections
 import concurrent.futures
-import contextlib
 import dataclasses
 import hashlib
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_balance import locks
 from keras_balance.data.decoding.files import MediaError
 from keras_balance.data.preparation.checksums import checksums
 from keras_balance.data.preparation.prepared import Rows
@@ -132,7 +132,7 @@ def prepare_rows(
     identity = [job.name, job.front_end, names, labels, constants]
     final = cache_dir / f"{job.name}-{digest(*identity, inputs)[:20]}"
     partial = cache_dir / f"{job.name}-{digest(*identity)[:20]}.partial"
-    with _lock(partial.with_suffix(".lock")):
+    with locks.waiting(partial.with_suffix(".lock")):
         if not _is_sound(final):
             writer = ShardWriter(partial, _layout(job))
             try:
@@ -249,17 +249,3 @@ def _is_sound(folder):
         shutil.rmtree(folder)
         return False
     return True
-
-
-@contextlib.contextmanager
-def _lock(path):
-    """Lets one process at a time prepare the same shards."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two preparations at once are not guarded
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
