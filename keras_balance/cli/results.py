@@ -52,23 +52,38 @@ def _numbers(scores):
 def show_comparison(folders, as_json, out, as_published=False):
     """Print the tables over several runs; write comparison.*.
 
+    A broken run is left out and named.
+
     Args:
         folders: paths of complete run folders.
         as_json: boolean.
         out: path of the folder that the files go to.
         as_published: whether the paper's tables are printed in their place.
+
+    Raises:
+        UsageError: no run is whole, or two differ in nothing.
+        click.exceptions.Exit: with code 1, where a run was left out.
     """
     from keras_balance.reports.comparison import compare
     from keras_balance.reports.comparison.terminal import published_tables
+    from keras_balance.runs.finished import read_runs
 
-    comparison = compare(folders)
+    runs, broken = read_runs(folders)
+    for folder, error in broken.items():
+        if not runs:
+            raise error
+        click.echo(f"left out, broken: {folder}: {error}", err=True)
+    comparison = compare([run.folder for run in runs])
     # Runs that end at the same time share this folder.
     with locks.waiting(pathlib.Path(out, ".comparison.lock")):
         page = comparison.write(out)
     if as_json:
         print_json(comparison.to_json())
-        return
-    made = published_tables(comparison) if as_published else comparison.table()
-    print_rich(made)
-    others = ", ".join(f".{ending}" for ending in ("json", "csv", "md", "tex"))
-    click.echo(f"comparison: {page.resolve()} (and {others})")
+    else:
+        print_rich(
+            published_tables(comparison) if as_published else comparison.table()
+        )
+        others = ", ".join(f".{e}" for e in ("json", "csv", "md", "tex"))
+        click.echo(f"comparison: {page.resolve()} (and {others})")
+    if broken:
+        raise click.exceptions.Exit(1)

@@ -132,6 +132,25 @@ def _option(words, name):
     return separate + joined
 
 
+def read_runs(folders):
+    """Reads run folders; one that is broken does not stand for the others.
+
+    Args:
+        folders: paths.
+
+    Returns:
+        `(runs, errors)`: list of `Run`, and dict of the other folders to the
+        `UsageError` of each.
+    """
+    runs, errors = [], {}
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except UsageError as error:
+            errors[folder] = error
+    return runs, errors
+
+
 def read_run(folder):
     """Reads and checks a run folder.
 

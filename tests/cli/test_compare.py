@@ -130,6 +130,16 @@ def test_a_run_that_is_not_whole(keras_balance, runs, name, content, message):
     assert "Traceback" not in done.stderr
 
 
+def test_a_broken_run_is_left_out_of_the_others(keras_balance, runs):
+    (runs[0] / "config.json").write_text("{")
+    done = keras_balance("compare", "runs", "--json")
+    assert done.returncode == 1
+    assert "left out, broken: " in done.stderr
+    assert "Expected whole JSON" in done.stderr
+    (group,) = json.loads(done.stdout)["groups"]
+    assert group["rows"][0]["seeds"] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
