@@ -5,10 +5,10 @@ import pathlib
 import click
 
 from keras_balance import locks
-from keras_balance.atomic import read_json
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
 from keras_balance.cli.screen import print_table
+from keras_balance.runs.documents import read_document
 
 
 def draw(folder):
@@ -31,8 +31,8 @@ def show_run(folder, as_json):
         folder: `RunFolder` of a complete run.
         as_json: boolean.
     """
+    evaluation = read_document(folder.evaluation, ("test",))
     draw(folder)
-    evaluation = read_json(folder.evaluation)
     if as_json:
         report = str(folder.report.resolve())
         print_json({"folder": str(folder.path), "report": report, **evaluation})

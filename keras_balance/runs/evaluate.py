@@ -1,8 +1,6 @@
 """The evaluation of a run once more, from its folder."""
 
 import pathlib
-import zipfile
-import zlib
 
 from keras_balance.atomic import read_json
 from keras_balance.errors import UsageError
@@ -14,15 +12,6 @@ from keras_balance.runs.folder import RunFolder
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import measure
 from keras_balance.runs.recorded import recorded_plan
-
-_BROKEN = (
-    ValueError,
-    KeyError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
@@ -113,27 +102,18 @@ def _trained(recipe, plan, folder, parts):
     from keras_balance.runs import build
     from keras_balance.runs.state import load_state
     from keras_balance.runs.state import load_weights
+    from keras_balance.runs.state import whole
 
     model, _ = build.create(recipe, plan)
     build.finish(model, parts)
-    path = folder.state
-    try:
-        if path.is_file():
-            # What a method keeps in Python is there alone.
-            load_state(path, model)
-        path = folder.best
-        if path.is_file():
-            load_weights(path, model)
-        else:
-            path = _saved(folder)
-            model.load_weights(path)
-    except _BROKEN as error:
-        raise UsageError(
-            f"Expected a whole checkpoint. Received: {path} "
-            f"({type(error).__name__}: {str(error)[:200]})",
-            "copy it again from where the run was trained, or run the recipe "
-            "again",
-        ) from error
+    if folder.state.is_file():
+        # What a method keeps in Python is there alone.
+        load_state(folder.state, model)
+    if folder.best.is_file():
+        load_weights(folder.best, model)
+    else:
+        with whole(_saved(folder)):
+            model.load_weights(_saved(folder))
     return model
 
 

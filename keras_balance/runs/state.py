@@ -6,12 +6,42 @@ seed and the epoch and the learning rate from the epoch, so nothing else is
 lost between two processes.
 """
 
+import contextlib
 import json
+import zipfile
+import zlib
 
 import numpy as np
 
 from keras_balance.atomic import replacing
 from keras_balance.errors import UsageError
+
+BROKEN = (
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextlib.contextmanager
+def whole(path):
+    """A block that reads a file of weights, which may be damaged.
+
+    Raises:
+        UsageError: it is, with what to do about it.
+    """
+    try:
+        yield
+    except BROKEN as error:
+        raise UsageError(
+            f"Expected a whole checkpoint. Received: {path} "
+            f"({type(error).__name__}: {str(error)[:200]})",
+            "copy it again from where the run was trained, or run the recipe "
+            "again with another --out",
+        ) from error
 
 
 def save_state(path, model, history):
@@ -36,9 +66,9 @@ def load_state(path, model):
     """Continue from a state file: assign the variables, return the history.
 
     Raises:
-        UsageError: the file belongs to another model.
+        UsageError: the file belongs to another model, or is broken.
     """
-    with np.load(path) as file:
+    with whole(path), np.load(path) as file:
         document = json.loads(str(file["document"]))
         _assign(path, "model", model.variables, file)
         _assign(path, "optimizer", model.optimizer.variables, file)
@@ -53,8 +83,12 @@ def save_weights(path, model):
 
 
 def load_weights(path, model):
-    """Assign what `save_weights` wrote."""
-    with np.load(path) as file:
+    """Assign what `save_weights` wrote.
+
+    Raises:
+        UsageError: as `load_state`.
+    """
+    with whole(path), np.load(path) as file:
         _assign(path, "model", model.variables, file)
 
 
