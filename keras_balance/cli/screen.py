@@ -120,6 +120,25 @@ def print_table(columns, rows, title=None):
     print_rich(table)
 
 
+def print_list(rows, title=None):
+    """Print rows without lines between them, as wide as the terminal.
+
+    Args:
+        rows: list of lists of texts, all of one length.
+        title: text above, or None.
+    """
+    if title:
+        click.echo(f"\n{title}")
+    table = terminal.table(
+        *[""] * len(rows[0]), show_header=False, box=None, padding=(0, 1)
+    )
+    # Names stay whole; what is said of them is wrapped.
+    table.columns[0].no_wrap = True
+    for row in rows:
+        terminal.add_row(table, row)
+    print_rich(table)
+
+
 def print_rich(renderable):
     """Print a rich renderable on stdout, wide enough where it is a file."""
     console = terminal.console()

@@ -104,15 +104,16 @@ def _sweep(name, options, screen):
     methods = list(dict.fromkeys(options["methods"]))
     methods = methods or [recipes.info(name).default_method]
     checks.check_data(recipes.info(name), options["demo"], options["data_dir"])
-    space = search_space.parse_tune(recipe.Config, options["tunes"])
-    sweep_checks.check_free(space, options["pairs"], options["epochs"])
     for slug in methods:
         checks.check_method(slug)
+    space = search_space.parse_tune(
+        recipe.Config, options["tunes"], sweep_checks.arguments(methods)
+    )
+    sweep_checks.check_free(space, options["pairs"], options["epochs"])
+    for slug in methods:
         plan = _plan(name, recipe, slug, [], options)
         sweep_checks.check_judged(plan, recipes.info(name))
-    spaces = sweep_checks.spaces(
-        space, methods, options["trials"], options["backend"]
-    )
+    spaces = sweep_checks.spaces(space, methods, options["trials"])
     screen.line(f"backend: {options['backend']}, {reason}")
     sweep = Sweep(options["out"], options["seed"])
     document = _document(name, methods, options)

@@ -7,7 +7,9 @@ add theirs by an entry point (`keras_balance.registry`) or by `register`.
 
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
+from keras_balance.methods.signatures import read_arguments
 from keras_balance.registry import Registry
 
 _METHODS = Registry("method", __name__)
@@ -74,6 +76,25 @@ def get(slug):
 def load(slug):
     """The class of a slug; imports its module."""
     return _METHODS.get(slug).load()
+
+
+def arguments(slug):
+    """The hyper-parameters of a slug, read without importing Keras.
+
+    Returns:
+        dict of name to `keras_balance.methods.signatures.Argument`, with the
+        slug's presets as defaults.
+    """
+    entry = _METHODS.get(slug)
+    path = entry.folder / f"{entry.module.rpartition('.')[2]}.py"
+    found = read_arguments(path, entry.attribute)
+    presets = get(slug).presets()
+    return {
+        name: replace(one, default=repr(presets[name]))
+        if name in presets
+        else one
+        for name, one in found.items()
+    }
 
 
 def create(slug, **kwargs):

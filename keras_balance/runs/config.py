@@ -8,11 +8,19 @@ import typing
 from keras_balance.errors import UsageError
 
 
-def unknown(kind, name, known, hint=None):
-    """The `UsageError` for a name that is not known: it names the nearest."""
+def unknown(kind, name, known, hint=None, others=()):
+    """The `UsageError` for a name that is not known: it names the nearest.
+
+    Args:
+        kind: what was named.
+        name: text that was received.
+        known: iterable of what is expected.
+        hint: the next command to type, or None.
+        others: iterable of further names that may be meant.
+    """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, [*known, *others])
+    guess = f" Did you mean {near!r}?" if near else ""
     return UsageError(
         f"Expected {kind} to be one of: {', '.join(known)}. "
         f"Received: {kind}={name!r}.{guess}",
@@ -20,12 +28,29 @@ def unknown(kind, name, known, hint=None):
     )
 
 
-def parse_settings(config_class, pairs):
+def nearest(name, known):
+    """The name that is most like another, or None.
+
+    Case, "-" for "_" and a "method." before one of them make no difference.
+    """
+    plain = {}
+    for one in known:
+        plain.setdefault(_plain(one), one)
+    found = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.5)
+    return plain[found[0]] if found else None
+
+
+def _plain(name):
+    return name.lower().replace("-", "_").removeprefix("method.")
+
+
+def parse_settings(config_class, pairs, others=()):
     """`key=value` texts as a dict of typed values.
 
     Args:
         config_class: a dataclass.
         pairs: iterable of texts.
+        others: names that are set otherwise, for whom one of them is meant.
 
     Returns:
         dict of field name to value.
@@ -43,7 +68,7 @@ def parse_settings(config_class, pairs):
                 f"Expected --set key=value. Received: --set {pair}"
             )
         if key not in fields:
-            raise unknown("--set key", key, fields)
+            raise unknown("--set key", key, fields, others=others)
         value = _parse(text, hints[key], key)
         choices = fields[key].metadata.get("choices")
         if choices and value not in choices:

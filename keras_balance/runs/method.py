@@ -1,12 +1,14 @@
 """A method with the arguments that it takes."""
 
-import inspect
-
 import keras_balance as kb
+from keras_balance.errors import UsageError
 from keras_balance.runs.config import unknown
 
-# Given by the recipe's network, never by --set.
-_NETWORK = {"self", "encoders", "num_classes", "fusion", "preprocessing"}
+# What a run's name and files tell by an option of its own.
+_OTHERWISE = {
+    "variant": "--variant",
+    "modality": "--set modality=NAME",
+}
 
 
 def arguments(slug, offered, typed):
@@ -24,11 +26,31 @@ def arguments(slug, offered, typed):
     Raises:
         UsageError: the constructor does not name an argument of `typed`.
     """
+    check_arguments(slug, typed)
+    taken = parameters(slug)
+    return {k: v for k, v in offered.items() if k in taken} | typed
+
+
+def check_arguments(slug, typed, others=()):
+    """Refuse arguments that a method has not; without Keras.
+
+    Args:
+        slug: the method.
+        typed: iterable of names.
+        others: names that are set without "method.", of which one may be
+            meant.
+
+    Raises:
+        UsageError: as above; or there is an option for it.
+    """
     taken = parameters(slug)
     for name in typed:
+        if name in _OTHERWISE:
+            raise UsageError(
+                f"Expected {_OTHERWISE[name]}. Received: --set method.{name}"
+            )
         if name not in taken:
-            raise unknown(f"argument of {slug}", name, taken)
-    return {k: v for k, v in offered.items() if k in taken} | typed
+            raise unknown(f"argument of {slug}", name, taken, others=others)
 
 
 def parameters(slug):
@@ -37,10 +59,4 @@ def parameters(slug):
     Those of its class and of the classes below `BalancedModel` that it passes
     further arguments on to.
     """
-    classes = kb.methods.load(slug).__mro__
-    names = set()
-    for one in classes[: classes.index(kb.BalancedModel)]:
-        if "__init__" in vars(one):
-            signature = inspect.signature(one.__init__).parameters.values()
-            names |= {p.name for p in signature if p.kind != p.VAR_KEYWORD}
-    return names - _NETWORK
+    return set(kb.methods.arguments(slug))

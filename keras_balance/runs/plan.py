@@ -11,6 +11,8 @@ from keras_balance.runs.config import parse_settings
 from keras_balance.runs.config import to_text
 from keras_balance.runs.config import unknown
 from keras_balance.runs.folder import RunFolder
+from keras_balance.runs.method import check_arguments
+from keras_balance.runs.method import parameters
 from keras_balance.runs.method_settings import CONDITIONS
 from keras_balance.runs.method_settings import METHOD
 from keras_balance.runs.method_settings import method_settings
@@ -153,7 +155,8 @@ def resolve(recipe, method, variant, demo, pairs, epochs=None):
     if variant not in recipe.VARIANTS:
         raise unknown("variant", variant, recipe.VARIANTS)
     own = [pair for pair in pairs if not pair.startswith(METHOD)]
-    typed = parse_settings(recipe.Config, own)
+    arguments = [METHOD + name for name in parameters(method)]
+    typed = parse_settings(recipe.Config, own, arguments)
     if epochs is not None:
         typed["epochs"] = epochs
     shortened = recipe.DEMO if demo else {}
@@ -183,7 +186,9 @@ def resolve(recipe, method, variant, demo, pairs, epochs=None):
         for name, value in own.items()
         if name.startswith(METHOD)
     }
-    return found, overrides, {**arguments, **_method_arguments(pairs)}
+    given = _method_arguments(pairs)
+    check_arguments(method, given, known)
+    return found, overrides, {**arguments, **given}
 
 
 def _method_arguments(pairs):

@@ -9,6 +9,7 @@ import typing
 from keras_balance.errors import UsageError
 from keras_balance.runs.config import parse_literal
 from keras_balance.runs.config import parse_settings
+from keras_balance.runs.config import unknown
 
 METHOD = "method."
 # Another validation part, or another use of it, and the objectives of two
@@ -55,19 +56,30 @@ class Range:
     log: bool
 
     def suggest(self, trial, name):
-        """A text, by an Optuna trial; a float's text is exact."""
+        """A text, by an Optuna trial."""
         whole = isinstance(self.low, int)
         suggest = trial.suggest_int if whole else trial.suggest_float
-        return repr(suggest(name, self.low, self.high, log=self.log))
+        return tried_text(suggest(name, self.low, self.high, log=self.log))
 
 
-def parse_tune(config_class, texts):
+def tried_text(value):
+    """What is tried of what Optuna suggests: of a float six digits.
+
+    More of them tell nothing, in tables and in names of run folders.
+    """
+    if isinstance(value, str):
+        return value
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
+def parse_tune(config_class, texts, arguments=()):
     """The texts of `--tune` as a search space.
 
     Args:
         config_class: the recipe's dataclass of settings.
         texts: iterable of `name=...`, the name being a field or
             `method.<argument>`.
+        arguments: names of that form that may be meant by an unknown one.
 
     Returns:
         dict of name to `Choices` or `Range`.
@@ -77,6 +89,7 @@ def parse_tune(config_class, texts):
             value of another type.
     """
     space = {}
+    known = {field.name for field in dataclasses.fields(config_class)}
     for text in texts:
         name, equals, values = text.partition("=")
         if not (equals and name and values):
@@ -90,6 +103,8 @@ def parse_tune(config_class, texts):
                 f"--tune {text}",
                 f"--set {name}=VALUE is the same for every trial",
             )
+        if not name.startswith(METHOD) and name not in known:
+            raise unknown("--tune name", name, known, others=arguments)
         many = ":" in values
         parse = _range if many else _choices
         space[name] = parse(config_class, name, values, text)

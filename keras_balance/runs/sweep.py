@@ -11,6 +11,7 @@ from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
 from keras_balance.runs.documents import read_document
 from keras_balance.runs.search_space import combinations
+from keras_balance.runs.search_space import tried_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Sweep:
             Trial(
                 method,
                 one.number,
-                {name: _text(value) for name, value in one.params.items()},
+                {name: tried_text(value) for name, value in one.params.items()},
                 states.get(one.state.name, "running"),
                 dict(one.user_attrs),
             )
@@ -231,7 +232,3 @@ def _state(name):
     from optuna.trial import TrialState
 
     return TrialState[name]
-
-
-def _text(value):
-    return value if isinstance(value, str) else repr(value)

@@ -1,10 +1,19 @@
 """What a sweep refuses before its first trial."""
 
 from keras_balance.errors import UsageError
-from keras_balance.runs import backend as backends
 from keras_balance.runs import checks
 from keras_balance.runs import search_space
 from keras_balance.runs.config import unknown
+from keras_balance.runs.method import parameters
+
+
+def arguments(methods):
+    """What `--tune` may name of methods: list of `method.<argument>`."""
+    return [
+        search_space.METHOD + name
+        for slug in methods
+        for name in parameters(slug)
+    ]
 
 
 def check_free(space, pairs, epochs):
@@ -49,14 +58,13 @@ def check_judged(plan, info):
         )
 
 
-def spaces(space, methods, trials, backend):
+def spaces(space, methods, trials):
     """What each method is tried with.
 
     Args:
         space: dict of name to `Choices` or `Range`.
         methods: list of slugs.
         trials: integer, of each method.
-        backend: name; Keras is started on it where arguments are tuned.
 
     Returns:
         dict of slug to a space.
@@ -65,14 +73,8 @@ def spaces(space, methods, trials, backend):
         UsageError: an argument that no method takes, a method with nothing to
             tune, or with fewer combinations than trials.
     """
-    taken = {slug: set() for slug in methods}
+    taken = {slug: parameters(slug) for slug in methods}
     asked = [n for n in space if n.startswith(search_space.METHOD)]
-    if asked:
-        # The arguments are those of the class: Keras is needed.
-        backends.start(backend)
-        from keras_balance.runs.method import parameters
-
-        taken = {slug: parameters(slug) for slug in methods}
     known = set().union(*taken.values())
     for name in asked:
         argument = name.removeprefix(search_space.METHOD)

@@ -43,6 +43,44 @@ BAD = {
         "Received: --set key='spli'. Did you mean 'split'?",
         None,
     ),
+    "an argument of the method as a setting": (
+        [*DEMO, "--set", "alfa=.5"],
+        "Received: --set key='alfa'. Did you mean 'method.alpha'?",
+        None,
+    ),
+    "a setting in capitals": (
+        [*DEMO, "--set", "Learning-Rate=1"],
+        "Received: --set key='Learning-Rate'. Did you mean 'learning_rate'?",
+        None,
+    ),
+    "a setting as an argument of the method": (
+        [*DEMO, "--set", "method.epoch=1"],
+        "Received: argument of ogm-ge='epoch'. Did you mean 'epochs'?",
+        None,
+    ),
+    "an argument that is an option": (
+        [*DEMO, "--set", "method.variant=code"],
+        "Expected --variant. Received: --set method.variant",
+        None,
+    ),
+    "an argument of the method to be tuned": (
+        [
+            *["sweep", "cremad-ogm", "--demo", "--trials", "1"],
+            *["--tune", "alfa=0:1"],
+        ],
+        "Received: --tune name='alfa'. Did you mean 'method.alpha'?",
+        None,
+    ),
+    "family": (
+        ["methods", "--family", "los"],
+        "Received: --family='los'. Did you mean 'loss'?",
+        None,
+    ),
+    "a method to be shown": (
+        ["methods", "g2b"],
+        "Received: method='g2b'. Did you mean 'g2d'?",
+        "keras-balance methods",
+    ),
     "type of a setting": (
         [*DEMO, "--set", "momentum=high"],
         "Expected momentum of type float. Received: momentum=high",

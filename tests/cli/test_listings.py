@@ -16,6 +16,7 @@ LISTINGS = [
     ["recipes", "--json"],
     ["methods"],
     ["methods", "--json"],
+    ["methods", "g2d"],
     ["compare", "--help"],
     ["evaluate", "--help"],
     ["sweep", "--help"],
@@ -86,6 +87,32 @@ def test_methods_as_json(keras_balance):
     rows = json.loads(keras_balance("methods", "--json").stdout)
     assert {"joint", "ogm-ge", "mlb"} <= {row["slug"] for row in rows}
     assert set(rows[0]) >= {"paper", "family", "cost", "needs"}
+
+
+def test_methods_take_a_line_each(keras_balance):
+    lines = keras_balance("methods").stdout.splitlines()
+    rows = json.loads(keras_balance("methods", "--json").stdout)
+    # A heading and an empty line for each family, and where to read on.
+    assert len(lines) < len(rows) + 20
+    assert max(map(len, lines)) <= 120
+
+
+def test_methods_of_a_family(keras_balance):
+    words = ["methods", "--family", "masking", "--json"]
+    rows = json.loads(keras_balance(*words).stdout)
+    assert {"opm", "smv"} <= {row["slug"] for row in rows}
+    assert {row["family"] for row in rows} == {"masking"}
+
+
+def test_all_about_one_method(keras_balance):
+    text = keras_balance("methods", "asam").stdout
+    for word in ("keras_balance.SAM", "Kwon", "2F 2B", "rho=0.5", "how far"):
+        assert word in text
+    document = json.loads(keras_balance("methods", "g2d", "--json").stdout)
+    arguments = {one["name"]: one for one in document["arguments"]}
+    assert arguments["temperature"]["default"] == "1.0"
+    # That of the class below, which it builds on.
+    assert arguments["teacher_epochs"]["help"]
 
 
 def test_data_sets_as_json(keras_balance):

@@ -285,6 +285,18 @@ def test_whole_numbers_stay_whole(tmp_path):
     assert 8 <= int(trial.settings["batch_size"]) <= 64
 
 
+def test_what_is_tried_has_six_digits(tmp_path):
+    pytest.importorskip("optuna")
+    config = recipe.load("avdigits-ogm").Config
+    space = parse_tune(config, ["learning_rate=0.0003:0.3:log"])
+    sweep = Sweep(tmp_path, 0)
+    trial = sweep.next_trial("joint", space, 3)
+    text = trial.settings["learning_rate"]
+    assert text == f"{float(text):.6g}"
+    # As it is told afterwards.
+    assert sweep.trials("joint", 3)[0].settings == trial.settings
+
+
 @pytest.mark.slow
 def test_a_small_sweep_for_real(keras_balance, tmp_path):
     pytest.importorskip("optuna")

@@ -19,7 +19,7 @@ def text():
 
 
 def test_the_code_runs_as_it_stands(text, tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     code += "\nassert kb.__name__ and len(history.history['audio_score']) == 2"
     environment = {
         **os.environ,

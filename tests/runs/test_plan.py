@@ -53,9 +53,9 @@ def test_demo_wins_over_the_variant_and_is_listed():
 
 
 def test_arguments_of_the_method():
-    pairs = ["frames=2", "method.beta_max=2.5", "method.granularity=stage"]
+    pairs = ["frames=2", "method.beta_max=2.5", "method.apply_to=update"]
     _, _, arguments = plans.resolve(RECIPE, "mlb", "paper", False, pairs)
-    assert arguments == {"beta_max": 2.5, "granularity": "stage"}
+    assert arguments == {"beta_max": 2.5, "apply_to": "update"}
 
 
 def test_a_slug_presets_fields_that_are_not_typed():
