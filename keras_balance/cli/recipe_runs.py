@@ -71,6 +71,8 @@ def find_plans(name, recipe, options, wanted):
     backend, options["reason"] = backends.choose(options["backend"])
     if not options["listed"]:
         checks.check_data(info, options["demo"], options["data_dir"])
+        for config, _, _ in resolved:
+            checks.check_settings(info, recipe, config)
     shared = ("variant", "demo", "data_dir", "cache_dir", "out", "on_error")
     return [
         plans.Plan(
@@ -122,9 +124,13 @@ def _modalities(info, slug, modality):
 
 
 def say_backend(found, options, screen):
-    """Says once which backend it is, and why."""
-    if not options["child"]:
-        screen.line(f"backend: {found[0].backend}, {options['reason']}")
+    """Says once which backend it is, and what was set to no effect."""
+    if options["child"]:
+        return
+    screen.line(f"backend: {found[0].backend}, {options['reason']}")
+    texts = [text for plan in found for text in plan.without_effect()]
+    for text in dict.fromkeys(texts):
+        screen.line(f"note: {text}")
 
 
 def show_plans(recipe, found, as_json):

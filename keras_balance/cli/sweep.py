@@ -113,6 +113,7 @@ def _sweep(name, options, screen):
     for slug in methods:
         plan = _plan(name, recipe, slug, [], options)
         sweep_checks.check_judged(plan, recipes.info(name))
+        checks.check_settings(recipes.info(name), recipe, plan.config)
     spaces = sweep_checks.spaces(space, methods, options["trials"])
     screen.line(f"backend: {options['backend']}, {reason}")
     sweep = Sweep(options["out"], options["seed"])

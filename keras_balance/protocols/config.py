@@ -9,15 +9,21 @@ SOURCES = {
 }
 
 
-def setting(default, help=None, *, source, choices=None):
+# What a class keeps of a field below where it says nothing itself.
+_KEPT = ("choices", "least", "most")
+
+
+def setting(default, help=None, *, source, choices=None, least=None, most=None):
     """A field of a configuration.
 
     Args:
         default: the recipe's value.
         help: the text that `--help` shows; None where a class below has it,
-            and its choices, and only the default is another one.
+            and what is allowed, and only the default is another one.
         source: where the default is from, a key of `SOURCES`.
         choices: tuple of what is allowed, or None.
+        least: the smallest number that is allowed, or None.
+        most: the largest one, or None.
 
     Raises:
         ValueError: another source.
@@ -27,7 +33,8 @@ def setting(default, help=None, *, source, choices=None):
             f"expected source to be one of {', '.join(SOURCES)}. Received: "
             f"source={source!r}"
         )
-    metadata = {"help": help, "choices": choices, "source": source}
+    metadata = {"help": help, "source": source}
+    metadata |= {"choices": choices, "least": least, "most": most}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -36,10 +43,15 @@ class RunConfig:
     """What every recipe has; a recipe's `Config` adds its own fields."""
 
     epochs: int = setting(
-        100, "epochs, all phases of a method together", source="ours"
+        100,
+        "epochs, all phases of a method together",
+        source="ours",
+        least=1,
     )
-    batch_size: int = setting(64, "samples a step", source="ours")
-    learning_rate: float = setting(1e-3, "of the first epoch", source="ours")
+    batch_size: int = setting(64, "samples a step", source="ours", least=1)
+    learning_rate: float = setting(
+        1e-3, "of the first epoch", source="ours", least=0
+    )
     selection: str = setting(
         "validation",
         "which split's accuracy picks the epoch that is evaluated",
@@ -50,6 +62,7 @@ class RunConfig:
         10,
         "epochs between linear probes of the encoders; 0 is never",
         source="ours",
+        least=0,
     )
     modality: str = setting(
         "",
@@ -65,11 +78,15 @@ class RunConfig:
             own = field.metadata
             if own.get("help") is None:
                 below = cls._below(name).metadata
+                allowed = {
+                    key: below[key] if own[key] is None else own[key]
+                    for key in _KEPT
+                }
                 told = setting(
                     field.default,
                     below["help"],
                     source=own["source"],
-                    choices=own["choices"] or below["choices"],
+                    **allowed,
                 )
                 setattr(cls, name, told)
 

@@ -13,9 +13,9 @@ class Optimizer(RunConfig):
     optimizer: str = setting(
         "sgd", "of all variables", source="ours", choices=("sgd", "adam")
     )
-    momentum: float = setting(0.9, "of SGD", source="ours")
+    momentum: float = setting(0.9, "of SGD", source="ours", least=0, most=1)
     weight_decay: float = setting(
-        1e-4, "L2, added to the gradient", source="ours"
+        1e-4, "L2, added to the gradient", source="ours", least=0
     )
 
 

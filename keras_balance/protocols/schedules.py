@@ -11,10 +11,10 @@ class StepDown(RunConfig):
     """Adds one step down."""
 
     decay_epoch: int = setting(
-        70, "first epoch of the lower learning rate", source="ours"
+        70, "first epoch of the lower learning rate", source="ours", least=0
     )
     decay_factor: float = setting(
-        0.1, "of the learning rate from there on", source="ours"
+        0.1, "of the learning rate from there on", source="ours", least=0
     )
 
 

@@ -46,6 +46,26 @@ def check_data(info, demo, data_dir):
         )
 
 
+def check_settings(info, recipe, config):
+    """Refuse what the data set refuses of a configuration, before data.
+
+    Args:
+        info: the recipe's `Info`.
+        recipe: the recipe's module.
+        config: its `Config`.
+
+    Raises:
+        UsageError: as above.
+    """
+    from keras_balance import data as datasets
+
+    dataset = datasets.get(info.dataset)
+    try:
+        dataset.Settings(**recipe.settings(config))
+    except ValueError as error:
+        raise UsageError(f"Data set {info.dataset}: {error}") from error
+
+
 def check_modality(info, modality, slugs):
     """Refuse a modality that the data lack, or that no method would use.
 

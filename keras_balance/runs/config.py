@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 
@@ -56,7 +57,8 @@ def parse_settings(config_class, pairs, others=()):
         dict of field name to value.
 
     Raises:
-        UsageError: no "=", a key that is no field, or a value of another type.
+        UsageError: no "=", a key that is no field, or a value of another type
+            or out of the field's range.
     """
     hints = typing.get_type_hints(config_class)
     fields = {f.name: f for f in dataclasses.fields(config_class)}
@@ -73,8 +75,27 @@ def parse_settings(config_class, pairs, others=()):
         choices = fields[key].metadata.get("choices")
         if choices and value not in choices:
             raise unknown(key, str(value), choices)
+        _check_range(key, value, text, fields[key].metadata)
         values[key] = value
     return values
+
+
+def _check_range(key, value, text, allowed):
+    """Refuse a number that is not finite, or out of the field's range."""
+    least, most = allowed.get("least"), allowed.get("most")
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            continue
+        if not math.isfinite(one):
+            raise UsageError(f"Expected a finite {key}. Received: {key}={text}")
+        if least is not None and one < least:
+            raise UsageError(
+                f"Expected {key} >= {least}. Received: {key}={text}"
+            )
+        if most is not None and one > most:
+            raise UsageError(
+                f"Expected {key} <= {most}. Received: {key}={text}"
+            )
 
 
 def from_json(config_class, values):

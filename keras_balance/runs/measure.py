@@ -88,6 +88,7 @@ def _selected(config, history):
 
 def _notes(plan, parts):
     notes = [f"Selected: {SELECTION[plan.config.selection]}."]
+    notes += plan.without_effect()
     notes += dict.fromkeys(parts.notes)
     if plan.demo:
         notes.append(

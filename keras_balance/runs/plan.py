@@ -16,6 +16,7 @@ from keras_balance.runs.method import parameters
 from keras_balance.runs.method_settings import CONDITIONS
 from keras_balance.runs.method_settings import METHOD
 from keras_balance.runs.method_settings import method_settings
+from keras_balance.runs.no_effect import without_effect
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +98,12 @@ class Plan:
             if name != "modality" and own.get(name, ()) != value
         ]
 
+    def without_effect(self):
+        """What was set of it that changes nothing, in sentences."""
+        return without_effect(
+            self.config, [pair.partition("=")[0] for pair in self.changes()]
+        )
+
     def places(self):
         """Where the run looked for its data, absolute: for repeating it."""
         return {
@@ -177,7 +184,6 @@ def resolve(recipe, method, variant, demo, pairs, epochs=None):
     own = {s.name: s.value for s in method_settings(recipe, method, chosen)}
     fields = {k: v for k, v in own.items() if not k.startswith(METHOD)}
     found = config(fields)
-    _check_positive(found)
     overrides = [
         f"{k}={to_text(v)}" for k, v in shortened.items() if k not in typed
     ]
@@ -203,10 +209,3 @@ def _method_arguments(pairs):
             )
         found[key.removeprefix(METHOD)] = parse_literal(text)
     return found
-
-
-def _check_positive(config):
-    for name in ("epochs", "batch_size"):
-        value = getattr(config, name)
-        if value < 1:
-            raise UsageError(f"Expected {name} >= 1. Received: {name}={value}")

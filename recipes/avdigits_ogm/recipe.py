@@ -19,12 +19,12 @@ class Config(networks.Fused, optimizers.Optimizer, schedules.StepDown):
     learning_rate: float = setting(0.03, source="ours")
     decay_epoch: int = setting(7, source="ours")
     width: int = setting(
-        16, "filters of the encoders' first convolution", source="ours"
+        16, "filters of the first convolution", source="ours", least=1
     )
     blocks: int = setting(
-        4, "blocks of an encoder, at most 64 filters each", source="ours"
+        4, "of an encoder, at most 64 filters each", source="ours", least=1
     )
-    seconds: float = setting(1.0, "of a recording", source="ours")
+    seconds: float = setting(1.0, "of a recording", source="ours", least=0.1)
     split: str = setting(
         "official",
         "recordings by FSDD's index rule, or by held-out speakers",
@@ -35,7 +35,7 @@ class Config(networks.Fused, optimizers.Optimizer, schedules.StepDown):
         None, "in all; none is every image", source="ours"
     )
     validation: float = setting(
-        0.1, "share of MNIST's train files", source="ours"
+        0.1, "of MNIST's train files", source="ours", least=0, most=0.9
     )
     split_seed: int = setting(
         0, "of the pairing and the validation part", source="ours"

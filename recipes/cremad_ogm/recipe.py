@@ -31,7 +31,7 @@ class Config(
     fusion: str = setting("concat", source="paper")
     encoder: str = setting("resnet18", source="paper")
     frames: int = setting(3, "of those at one per second", source="paper")
-    image_size: int = setting(224, "side of the crop in pixels", source="code")
+    image_size: int = setting(224, "of the crop", source="code", least=1)
     frame_size: tuple[int, int] = setting(
         (360, 480), "height and width stored", source="ours"
     )
@@ -41,7 +41,9 @@ class Config(
         source="code",
         choices=("paper", "actors"),
     )
-    validation: float = setting(0.1, "stratified from train", source="ours")
+    validation: float = setting(
+        0.1, "stratified from train", source="ours", least=0, most=0.9
+    )
     split_seed: int = setting(0, "of the validation part", source="ours")
 
 

@@ -81,6 +81,31 @@ BAD = {
         "Received: method='g2b'. Did you mean 'g2d'?",
         "keras-balance methods",
     ),
+    "fewer samples than the data set takes": (
+        ["recipe", "avdigits-ogm", "--demo", "--dry-run", "--set", "samples=5"],
+        "samples",
+        None,
+    ),
+    "a share above one": (
+        [*DEMO, "--dry-run", "--set", "validation=2"],
+        "validation=2",
+        None,
+    ),
+    "no number": (
+        [*DEMO, "--set", "learning_rate=nan"],
+        "Expected a finite learning_rate. Received: learning_rate=nan",
+        None,
+    ),
+    "too small a number": (
+        [*DEMO, "--set", "image_size=0"],
+        "Expected image_size >= 1. Received: image_size=0",
+        None,
+    ),
+    "too large a number": (
+        [*DEMO, "--set", "momentum=1.5"],
+        "Expected momentum <= 1. Received: momentum=1.5",
+        None,
+    ),
     "type of a setting": (
         [*DEMO, "--set", "momentum=high"],
         "Expected momentum of type float. Received: momentum=high",
