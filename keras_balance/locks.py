@@ -76,9 +76,11 @@ def _open(path, block):
             file.close()
             return None
         if _is_there(file, path):
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
+            # A full disk keeps nobody's name, and locks all the same.
+            with contextlib.suppress(OSError):
+                file.truncate(0)
+                holder = f"process {os.getpid()} on {socket.gethostname()}"
+                os.write(file.fileno(), holder.encode())
             return file
         # Who held it has removed the file since it was opened here.
         file.close()

@@ -6,6 +6,7 @@ import click
 
 from keras_balance import data as datasets
 from keras_balance import locks
+from keras_balance.atomic import room
 from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
@@ -53,7 +54,8 @@ def fetch_command(name, data_dir):
     """Download a data set; a second call continues."""
     dataset = _get(name)
     lock = pathlib.Path(data_dir, ".fetch.lock")
-    with Screen() as screen, locks.only(lock, f"folder {data_dir}"):
+    claimed = locks.only(lock, f"folder {data_dir}")
+    with Screen() as screen, claimed, room(data_dir):
         dataset.fetch(pathlib.Path(data_dir), progress=screen.step)
     click.echo(f"Fetched {name} to {data_dir}")
 

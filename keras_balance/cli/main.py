@@ -85,12 +85,20 @@ def _describe(error):
 
     if isinstance(error, RunFailed):
         return str(error)
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="keras-balance-", suffix=".log", delete=False
-    ) as log:
-        log.write(traceback.format_exc())
     text = " ".join(str(error).split())[:600]
-    return f"{type(error).__name__}: {text} (the traceback is in {log.name})"
+    return f"{type(error).__name__}: {text} ({_log()})"
+
+
+def _log():
+    """Where the traceback is, in words."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="keras-balance-", suffix=".log", delete=False
+        ) as log:
+            log.write(traceback.format_exc())
+    except OSError as error:
+        return f"the traceback could not be written: {error}"
+    return f"the traceback is in {log.name}"
 
 
 def _fail(message, hint, code):

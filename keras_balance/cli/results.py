@@ -5,6 +5,7 @@ import pathlib
 import click
 
 from keras_balance import locks
+from keras_balance.atomic import room
 from keras_balance.cli.screen import print_json
 from keras_balance.cli.screen import print_rich
 from keras_balance.cli.screen import print_table
@@ -15,7 +16,7 @@ def draw(folder):
     """Write the report of a complete run, `RunFolder`, where it is due."""
     from keras_balance.reports import write_report
 
-    with folder.claimed():
+    with folder.claimed(), room(folder.path):
         measured = folder.evaluation.stat().st_mtime_ns
         if (
             not folder.report.is_file()
@@ -75,7 +76,7 @@ def show_comparison(folders, as_json, out, as_published=False):
         click.echo(f"left out, broken: {folder}: {error}", err=True)
     comparison = compare([run.folder for run in runs])
     # Runs that end at the same time share this folder.
-    with locks.waiting(pathlib.Path(out, ".comparison.lock")):
+    with room(out), locks.waiting(pathlib.Path(out, ".comparison.lock")):
         page = comparison.write(out)
     if as_json:
         print_json(comparison.to_json())

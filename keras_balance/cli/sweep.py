@@ -7,6 +7,7 @@ import subprocess
 
 import click
 
+from keras_balance.atomic import room
 from keras_balance.cli.children import child
 from keras_balance.cli.children import command_line
 from keras_balance.cli.screen import Screen
@@ -118,7 +119,7 @@ def _sweep(name, options, screen):
     screen.line(f"backend: {options['backend']}, {reason}")
     sweep = Sweep(options["out"], options["seed"])
     document = _document(name, methods, options)
-    with sweep.claimed():
+    with sweep.claimed(), room(sweep.folder):
         sweep.start(document)
         for slug, own in spaces.items():
             while trial := sweep.next_trial(slug, own, options["trials"]):

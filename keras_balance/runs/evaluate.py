@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_balance.atomic import read_json
+from keras_balance.atomic import room
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
@@ -37,7 +38,7 @@ def evaluate_run(folder, screen, data_dir=None, cache_dir=None):
     """
     plan = recorded_plan(folder, data_dir=data_dir, cache_dir=cache_dir)
     folder = RunFolder.at(folder)
-    with folder.claimed():
+    with folder.claimed(), room(folder.path):
         _evaluate(plan, folder, screen)
     return folder
 

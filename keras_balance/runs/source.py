@@ -8,6 +8,7 @@ import shutil
 
 from keras_balance import data as datasets
 from keras_balance import locks
+from keras_balance.atomic import room
 from keras_balance.atomic import write_json
 from keras_balance.runs import recipe as recipes
 
@@ -110,8 +111,9 @@ def demo_folder(recipe, name, cache, progress):
         if not seal.is_file():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            datasets.get(name).write_demo(
-                folder, **recipe.DEMO_DATA, progress=progress
-            )
+            with room(folder):
+                datasets.get(name).write_demo(
+                    folder, **recipe.DEMO_DATA, progress=progress
+                )
             write_json(seal, recipe.DEMO_DATA)
     return folder

@@ -2,6 +2,7 @@
 
 import traceback
 
+from keras_balance.atomic import room
 from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
@@ -41,8 +42,8 @@ def run(plan, resume, screen, argv=()):
         The `RunFolder`.
 
     Raises:
-        UsageError: wrong use, data that are missing or broken, or a folder
-            that another process is using.
+        UsageError: wrong use, data that are missing or broken, a folder that
+            another process is using, or a full disk.
         RunFailed: anything else; the traceback is in error.log.
     """
     folder = plan.folder()
@@ -61,11 +62,14 @@ def run(plan, resume, screen, argv=()):
 
 def _run_or_log(plan, folder, screen, argv):
     try:
-        _run(plan, folder, screen, argv)
+        with room(folder.path):
+            _run(plan, folder, screen, argv)
     except UsageError:
         raise
     except Exception as error:
-        folder.error_log.write_text(traceback.format_exc(), encoding="utf-8")
+        with room(folder.path):
+            text = traceback.format_exc()
+            folder.error_log.write_text(text, encoding="utf-8")
         raise RunFailed(error, folder.error_log) from error
 
 

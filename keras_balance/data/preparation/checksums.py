@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from keras_balance import locks
+from keras_balance.atomic import room
 
 CHUNK = 1 << 20
 
@@ -40,7 +41,7 @@ def checksums(paths, cache_dir, workers=None, progress=None):
     name = hashlib.sha256(root.encode()).hexdigest()[:16]
     store = Path(cache_dir) / f"checksums-{name}.json"
     # One process reads the files; those beside it find what it has found.
-    with locks.waiting(store.with_suffix(".lock")):
+    with room(cache_dir), locks.waiting(store.with_suffix(".lock")):
         return _checksums(paths, store, workers, progress)
 
 
