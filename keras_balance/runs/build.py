@@ -43,11 +43,11 @@ def create(recipe, plan):
             **_network(recipe, config),
             **used,
         )
+        _check_own_epochs(model, plan, used)
+        model.compile(optimizer=recipe.optimizer(config), metrics=["accuracy"])
     except (ValueError, TypeError) as error:
         # What a constructor refuses is a setting: a fusion, an alpha.
         raise UsageError(str(error)) from error
-    _check_own_epochs(model, plan, used)
-    model.compile(optimizer=recipe.optimizer(config), metrics=["accuracy"])
     return model, used
 
 
