@@ -1,5 +1,6 @@
 """`keras-balance data`: list, fetch, prepare, doctor."""
 
+import dataclasses
 import pathlib
 
 import click
@@ -33,9 +34,7 @@ def command():
 @json_option
 def list_command(as_json):
     """List the data sets."""
-    fields = ("NAME", "TITLE", "SIZE", "LICENCE", "LAYOUT")
-    modules = [datasets.get(name) for name in datasets.names()]
-    rows = [{f.lower(): getattr(m, f) for f in fields} for m in modules]
+    rows = [dataclasses.asdict(datasets.facts(n)) for n in datasets.names()]
     if as_json:
         print_json(rows)
         return

@@ -38,7 +38,7 @@ def create(recipe, plan):
         model = kb.methods.create(
             plan.method,
             num_classes=len(
-                kb.data.get(recipes.info(plan.recipe).dataset).CLASSES
+                kb.data.get(recipes.info(plan.recipe).dataset).classes
             ),
             **_network(recipe, config),
             **used,

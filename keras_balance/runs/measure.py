@@ -48,7 +48,7 @@ def measure(recipe, plan, folder, model, parts, history, clock):
     from keras_balance.evaluation.analysis import analyse
     from keras_balance.evaluation.summary import summarize
 
-    classes = kb.data.get(recipes.info(plan.recipe).dataset).CLASSES
+    classes = kb.data.get(recipes.info(plan.recipe).dataset).classes
     names = {"test": parts.test, "validation": parts.validation}
     outputs = {
         name: kb.evaluation.outputs(model, part) if part else None

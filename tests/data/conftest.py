@@ -1,15 +1,20 @@
 import contextlib
 import http.server
+import importlib.util
 import os
+import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from keras_balance.data import avdigits
-from keras_balance.data import cremad
+from keras_balance import data as datasets
+
+cremad = datasets.get("cremad")
+avdigits = datasets.get("avdigits")
 
 REAL = "KERAS_BALANCE_TEST_DATA"
 
@@ -143,3 +148,23 @@ def serve_locally():
 def serve():
     """The context manager that runs a local HTTP server."""
     return serve_locally
+
+
+@pytest.fixture(scope="session")
+def tones():
+    """The data set of the example package: what one has at the least."""
+    place = Path(__file__).parents[1] / "outside/example/balance_example"
+    spec = importlib.util.spec_from_file_location("tones", place / "tones.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tones"] = module
+    spec.loader.exec_module(module)
+    facts = tomllib.loads((place / "datasets.toml").read_text())["tones"]
+    del facts["module"], facts["class"]
+    return module.Tones(datasets.Facts("tones", **facts))
+
+
+@pytest.fixture
+def tones_folder(tones, tmp_path):
+    """Its demo set; tests may break it."""
+    tones.write_demo(tmp_path / "tones")
+    return tmp_path / "tones"

@@ -3,12 +3,14 @@ import shutil
 import numpy as np
 import pytest
 
-from keras_balance.data import avdigits
+from keras_balance import data as datasets
 from keras_balance.data.decoding.idx import read_idx
 from keras_balance.data.decoding.idx import write_idx
 from keras_balance.data.decoding.media import read_audio
 from keras_balance.data.loading.splits import PARTS
 from keras_balance.errors import UsageError
+
+avdigits = datasets.get("avdigits")
 
 Settings = avdigits.Settings
 
@@ -214,8 +216,36 @@ def test_doctor(copy):
     errors = {
         (p.kind, p.path) for p in report.problems if p.severity == "error"
     }
-    assert errors == {("truncated", str(wav)), ("truncated", str(labels))}
+    assert errors == {
+        ("truncated", "fsdd/recordings/0_ada_0.wav"),
+        ("truncated", "mnist/t10k-labels-idx1-ubyte.gz"),
+    }
     assert not report.ok
+
+
+def test_doctor_finds_copies_across_parts(copy):
+    """A training recording, and a training image, again in the test part."""
+    recordings = copy / "fsdd" / "recordings"
+    shutil.copy(recordings / "3_ada_10.wav", recordings / "3_ben_0.wav")
+    path = copy / "mnist" / "t10k-images-idx3-ubyte.gz"
+    labels = read_idx(copy / "mnist" / "t10k-labels-idx1-ubyte.gz", 1)
+    train = int(np.flatnonzero(labels[:140] == 4)[0])
+    test = 160 + int(np.flatnonzero(labels[160:] == 4)[0])
+    pixels = read_idx(path, 3).copy()
+    pixels[test] = pixels[train]
+    write_idx(path, pixels)
+    report = avdigits.doctor(copy)
+    errors = {p.kind: p for p in report.problems if p.severity == "error"}
+    assert set(errors) == {
+        "same-audio-in-two-parts",
+        "same-visual-in-two-parts",
+    }
+    assert "3_ada_10 (train), 3_ben_0 (test)" in (
+        errors["same-audio-in-two-parts"].message
+    )
+    assert f"t10k-{train:05d} (train), t10k-{test:05d} (test)" in (
+        errors["same-visual-in-two-parts"].message
+    )
 
 
 def test_doctor_on_real_digits(real):

@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_balance.data import avdigits
-from keras_balance.data import cremad
+from keras_balance import data as datasets
 from keras_balance.data.cremad.names import parse
 from keras_balance.data.cremad.split import read_paper_split
 from keras_balance.data.loading.splits import shared
+
+cremad = datasets.get("cremad")
+avdigits = datasets.get("avdigits")
 
 
 def content(folder):

@@ -8,10 +8,14 @@ import subprocess
 import pytest
 from rich.console import Console
 
-from keras_balance.data import cremad
+from keras_balance import data as datasets
+from keras_balance.data.cremad.names import FOLDERS
+from keras_balance.data.cremad.split import read_lists
 from keras_balance.data.preparation.manifests import pointers_in_git
 from keras_balance.data.preparation.manifests import read_manifest
 from keras_balance.errors import UsageError
+
+cremad = datasets.get("cremad")
 
 
 @pytest.fixture
@@ -211,6 +215,37 @@ def test_identical_sound_under_other_labels(copy):
     assert same.severity == "note"
     assert "1001_IEO_ANG_MD" in same.message
     assert "1001_IEO_SAD_MD" in same.message
+
+
+@pytest.mark.parametrize("end", ["wav", "flv"])
+def test_copies_of_a_training_clip_in_the_test_part(copy, end):
+    lists = read_lists(copy).parts
+    first = {part: {} for part in lists}
+    for part, clips in lists.items():
+        for clip in clips:
+            first[part].setdefault(clip.split("_")[2], clip)
+    emotion = next(e for e in first["train"] if e in first["test"])
+    train, test = first["train"][emotion], first["test"][emotion]
+    (folder,) = [f for f, own in FOLDERS.items() if own == f".{end}"]
+    shutil.copy(
+        copy / folder / f"{train}.{end}", copy / folder / f"{test}.{end}"
+    )
+    report = cremad.doctor(copy)
+    (problem,) = [p for p in report.problems if p.severity == "error"]
+    assert problem.kind == f"same-{end}-in-two-parts"
+    assert f"{train} (train)" in problem.message
+    assert f"{test} (test)" in problem.message
+
+
+def test_both_files_of_a_clip_are_judged(copy):
+    wav, flv = (copy / f / f"1001_IEO_ANG_MD{e}" for f, e in FOLDERS.items())
+    data = wav.read_bytes()
+    wav.write_bytes(data[:44] + bytes(len(data) - 44))
+    flv.write_bytes(b"no video" * 100)
+    assert found(cremad.doctor(copy)) == {
+        ("silent", "AudioWAV/1001_IEO_ANG_MD.wav"),
+        ("undecodable", "VideoFlash/1001_IEO_ANG_MD.flv"),
+    }
 
 
 def test_a_video_without_sound_is_noted(copy, make_video):

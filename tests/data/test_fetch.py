@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import importlib
 import io
@@ -6,14 +7,17 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_balance.data import avdigits
-from keras_balance.data import cremad
+from keras_balance import data as datasets
 from keras_balance.data.preparation import download as fetch
 from keras_balance.data.preparation.manifests import read_manifest
+from keras_balance.data.preparation.sources import Source
+from keras_balance.data.preparation.sources import fetch as fetch_table
 from keras_balance.errors import UsageError
 
+cremad = datasets.get("cremad")
+avdigits = datasets.get("avdigits")
+
 # The modules: each set has a function of that name.
-avdigits_fetch = importlib.import_module("keras_balance.data.avdigits.fetch")
 cremad_fetch = importlib.import_module("keras_balance.data.cremad.fetch")
 
 DATA = np.random.default_rng(0).bytes(300_000)
@@ -210,12 +214,22 @@ def test_a_pointer_that_is_none(published, tmp_path):
 
 @pytest.fixture
 def published_digits(server, digits, monkeypatch):
+    """The demo set, served as AV-digits' sources are."""
     state, url = server
-    for name in avdigits_fetch.MD5:
-        source = digits / "mnist" / name.replace("train", "t10k")
-        state.files[f"mnist/{name}"] = source.read_bytes()
-        md5 = hashlib.md5(source.read_bytes()).hexdigest()
-        monkeypatch.setitem(avdigits_fetch.MD5, name, md5)
+    sources = []
+    for source in avdigits.sources:
+        if source.members:
+            moved = dataclasses.replace(source, url=f"{url}/fsdd.zip")
+        else:
+            name = source.path.replace("train", "t10k")
+            state.files[source.path] = (digits / name).read_bytes()
+            moved = dataclasses.replace(
+                source,
+                url=f"{url}/{source.path}",
+                checksum=hashlib.md5(state.files[source.path]).hexdigest(),
+            )
+        sources.append(moved)
+    monkeypatch.setattr(type(avdigits), "sources", sources)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for path in (digits / "fsdd" / "recordings").glob("*.wav"):
@@ -223,15 +237,12 @@ def published_digits(server, digits, monkeypatch):
         file.writestr("fsdd-1/README.md", "text")
         file.writestr("../../evil_x_1.wav", "outside")
     state.files["fsdd.zip"] = archive.getvalue()
-    return state, url
+    return state
 
 
 def test_fetch_digits(published_digits, digits, tmp_path):
-    _, url = published_digits
     folder = tmp_path / "data"
-    avdigits.fetch(
-        folder, base_url=f"{url}/mnist/", recordings_url=f"{url}/fsdd.zip"
-    )
+    avdigits.fetch(folder)
     wavs = sorted(p.name for p in (folder / "fsdd").rglob("*.wav"))
     expected = (digits / "fsdd" / "recordings").glob("*.wav")
     assert wavs == sorted(p.name for p in expected)
@@ -241,11 +252,39 @@ def test_fetch_digits(published_digits, digits, tmp_path):
     assert len(prepared) == 400
 
 
+def test_a_complete_archive_is_not_downloaded_again(
+    published_digits, digits, tmp_path, monkeypatch
+):
+    sources = [
+        dataclasses.replace(source, count=440 if source.members else 1)
+        for source in avdigits.sources
+    ]
+    monkeypatch.setattr(type(avdigits), "sources", sources)
+    avdigits.fetch(tmp_path)
+    published_digits.requests.clear()
+    avdigits.fetch(tmp_path)
+    assert published_digits.requests == []
+
+
 def test_a_damaged_archive(published_digits, tmp_path):
-    state, url = published_digits
-    state.files["fsdd.zip"] = state.files["fsdd.zip"][:-500]
-    with pytest.raises(UsageError, match="expected a zip archive of FSDD"):
-        avdigits.fetch(
-            tmp_path, base_url=f"{url}/mnist", recordings_url=f"{url}/fsdd.zip"
-        )
-    assert not (tmp_path / "fsdd" / "fsdd.zip").exists()
+    files = published_digits.files
+    files["fsdd.zip"] = files["fsdd.zip"][:-500]
+    with pytest.raises(UsageError, match="expected a zip archive of AV-digits"):
+        avdigits.fetch(tmp_path)
+    assert not list(tmp_path.rglob("*.zip"))
+
+
+def test_what_only_a_person_can_get(server, tmp_path):
+    state, url = server
+    sources = [
+        Source("lists/a.bin", f"{url}/a.bin", SHA256),
+        Source("videos.tar", text="ask its authors for it"),
+    ]
+    with pytest.raises(UsageError) as caught:
+        fetch_table("A set", sources, tmp_path)
+    assert "A set is not free to download" in caught.value.message
+    assert "videos.tar: ask its authors for it" in caught.value.message
+    assert "keras-balance data list" in caught.value.hint
+    assert (tmp_path / "lists" / "a.bin").read_bytes() == DATA
+    (tmp_path / "videos.tar").write_bytes(b"here")
+    fetch_table("A set", sources, tmp_path)

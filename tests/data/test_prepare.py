@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from keras_balance.data import cremad
+from keras_balance import data as datasets
 from keras_balance.data.cremad import choose_frames
 from keras_balance.data.cremad import tile
 from keras_balance.data.cremad.names import FOLDERS
@@ -17,6 +17,8 @@ from keras_balance.data.decoding.media import read_audio
 from keras_balance.data.decoding.media import read_frames
 from keras_balance.data.preparation import shards
 from keras_balance.errors import UsageError
+
+cremad = datasets.get("cremad")
 
 
 def content(folder):
@@ -110,7 +112,7 @@ def test_choice_of_frames(available, wanted, expected):
 
 def test_second_call_decodes_nothing(demo, settings, whole, monkeypatch):
     cache, prepared = whole
-    monkeypatch.setattr(cremad, "_decode", None)
+    monkeypatch.setattr(type(cremad), "decode", None)
     again = cremad.prepare(demo, cache, settings)
     assert again.checksum == prepared.checksum
     assert again.folder == prepared.folder
@@ -144,7 +146,8 @@ def test_another_front_end_gives_other_shards(demo, whole):
 
 PREPARE = """
 import os, signal, sys
-from keras_balance.data import cremad
+from keras_balance import data as datasets
+cremad = datasets.get("cremad")
 from keras_balance.data.preparation import shards
 shards.ROWS_PER_SYNC = 4
 data, cache, where = sys.argv[1:4]
@@ -177,14 +180,14 @@ def test_a_killed_preparation_resumes(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     folders = [p.suffix for p in tmp_path.iterdir() if p.is_dir()]
     assert folders == [".partial"]  # nothing that looks complete
-    decoded, lock, original = [], threading.Lock(), cremad._decode
+    decoded, lock, original = [], threading.Lock(), type(cremad).decode
 
-    def counted(item, *arguments):
+    def counted(self, item, *arguments):
         with lock:
             decoded.append(item.name)
-        return original(item, *arguments)
+        return original(self, item, *arguments)
 
-    monkeypatch.setattr(cremad, "_decode", counted)
+    monkeypatch.setattr(type(cremad), "decode", counted)
     prepared = cremad.prepare(demo, tmp_path, settings, workers=2)
     assert content(prepared.folder) == content(whole[1].folder)
     kept = 36 if isinstance(where, str) else where // 4 * 4
@@ -284,13 +287,13 @@ def test_a_mended_file_is_all_that_is_decoded_again(
     with pytest.raises(UsageError):
         cremad.prepare(copy, cache, settings)
     wav.write_bytes(good)
-    decoded, original = [], cremad._decode
+    decoded, original = [], type(cremad).decode
 
-    def counted(item, *arguments):
+    def counted(self, item, *arguments):
         decoded.append(item.name)
-        return original(item, *arguments)
+        return original(self, item, *arguments)
 
-    monkeypatch.setattr(cremad, "_decode", counted)
+    monkeypatch.setattr(type(cremad), "decode", counted)
     prepared = cremad.prepare(copy, cache, settings)
     assert decoded == [wav.stem]
     assert content(prepared.folder) == content(whole[1].folder)
@@ -331,14 +334,15 @@ def test_a_silent_clip_is_refused_unless_published(
     wav.write_bytes(data[:44] + bytes(len(data) - 44))
     with pytest.raises(UsageError, match=f"silent: {wav}"):
         cremad.prepare(copy, tmp_path / "a", settings)
-    monkeypatch.setitem(cremad.KNOWN_BAD, wav.stem, "silent")
+    monkeypatch.setitem(cremad.known, wav.stem, "silent")
     prepared = cremad.prepare(copy, tmp_path / "b", settings)
     assert f"{wav.stem}: silent, as published; kept." in prepared.warnings
 
 
 LIMITED = """
 import resource, sys
-from keras_balance.data import cremad
+from keras_balance import data as datasets
+cremad = datasets.get("cremad")
 from keras_balance.errors import UsageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -383,7 +387,8 @@ def test_the_disk_fills_up_while_writing(
 
 PEAK = """
 import resource, sys
-from keras_balance.data import cremad
+from keras_balance import data as datasets
+cremad = datasets.get("cremad")
 settings = cremad.Settings(frame_size=(240, 320), split="actors")
 prepared = cremad.prepare(*sys.argv[1:3], settings, workers=2)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

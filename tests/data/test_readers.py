@@ -2,11 +2,13 @@ import builtins
 
 import pytest
 
-from keras_balance.data import cremad
+from keras_balance import data as datasets
 from keras_balance.data.decoding import media
 from keras_balance.data.decoding import readers
 from keras_balance.data.decoding import tensorflow_io
 from keras_balance.errors import UsageError
+
+cremad = datasets.get("cremad")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_balance.data import cremad
+from keras_balance import data as datasets
 from keras_balance.data.cremad.names import CLASSES
 from keras_balance.data.cremad.names import label_of
 from keras_balance.data.cremad.names import parse
@@ -22,6 +22,8 @@ from keras_balance.data.loading.splits import split_groups
 from keras_balance.data.loading.splits import stratified_cut
 from keras_balance.data.preparation.checksums import sha256_of
 from keras_balance.errors import UsageError
+
+cremad = datasets.get("cremad")
 
 # The paper's list, counted independently: NEU HAP SAD FEA DIS ANG.
 TRAIN = [973, 1148, 1131, 1138, 1142, 1166]

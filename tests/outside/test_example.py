@@ -1,18 +1,21 @@
-"""A package of its own adds a method, a fusion and an encoder."""
+"""A package of its own adds a method, a fusion, an encoder and a data set."""
+
+import json
 
 
 def test_names_are_read_without_importing_the_package(run_with_example):
     out = run_with_example(
         "-c",
         "import sys\n"
-        "from keras_balance import encoders, fusions, methods\n"
-        "print(*[m.names()[-1] for m in (methods, fusions, encoders)])\n"
-        "print(methods.get('damped').summary)\n"
-        "print({'keras', 'balance_example'} & set(sys.modules))\n",
+        "from keras_balance import data, encoders, fusions, methods\n"
+        "print(*[m.names()[-1] for m in (methods, fusions, encoders, data)])\n"
+        "print(methods.get('damped').summary, data.facts('tones').title)\n"
+        "heavy = {'keras', 'numpy', 'balance_example'}\n"
+        "print(heavy & set(sys.modules))\n",
     )
     assert out.splitlines() == [
-        "damped largest flat",
-        "damps every encoder's gradient by one factor",
+        "damped largest flat tones",
+        "damps every encoder's gradient by one factor Tones and pictures",
         "set()",
     ]
 
@@ -42,3 +45,23 @@ def test_they_train_together_and_are_saved(run_with_example, tmp_path):
         str(tmp_path / "m.keras"),
     )
     assert out.splitlines()[-1] == "same True Damped 0.0"
+
+
+def test_the_data_set_works_in_the_commands(run_with_example, tmp_path):
+    folder, cache = str(tmp_path / "tones"), str(tmp_path / "cache")
+    data = ["-m", "keras_balance.cli", "data"]
+    listed = json.loads(run_with_example(*data, "list", "--json"))
+    assert [row["name"] for row in listed] == ["cremad", "avdigits", "tones"]
+    run_with_example(
+        "-c",
+        "import sys\n"
+        "import keras_balance as kb\n"
+        "kb.data.get('tones').write_demo(sys.argv[1])\n",
+        folder,
+    )
+    words = ["tones", "--data-dir", folder, "--json"]
+    examined = json.loads(run_with_example(*data, "doctor", *words))
+    assert examined["ok"] and examined["problems"] == []
+    words += ["--cache-dir", cache, "--set", "seconds=0.25"]
+    prepared = json.loads(run_with_example(*data, "prepare", *words))
+    assert prepared["samples"] == 48 and prepared["skipped"] == 0

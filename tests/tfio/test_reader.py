@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_balance.data import avdigits
-from keras_balance.data import cremad
+from keras_balance import data as datasets
 from keras_balance.data.decoding import media
 from keras_balance.data.decoding import readers
 from keras_balance.data.decoding.files import MediaError
 
+avdigits, cremad = map(datasets.get, ("avdigits", "cremad"))
 REAL = "KERAS_BALANCE_TEST_DATA"
 
 pytestmark = pytest.mark.skipif(

@@ -46,12 +46,13 @@ def avdigits(data_dir, cache):
     """Spoken and written digits: spectrogram 16 x 21, image 14 x 14."""
     import keras
 
+    from keras_balance import data as datasets
     from keras_balance import preprocessing
-    from keras_balance.data import avdigits
 
-    settings = avdigits.Settings(samples=2000)
-    prepared = avdigits.prepare(data_dir, cache / "cache", settings)
-    split = avdigits.split(prepared, data_dir, settings)
+    dataset = datasets.get("avdigits")
+    settings = dataset.Settings(samples=2000)
+    prepared = dataset.prepare(data_dir, cache / "cache", settings)
+    split = dataset.split(prepared, data_dir, settings)
     spectrogram = preprocessing.LogSpectrogram(256, 128)
     arrays = {}
     for part in PARTS:

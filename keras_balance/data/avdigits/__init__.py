@@ -5,51 +5,43 @@ Sample i pairs image i with a recording of its digit from the same part
 """
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 
 from keras_balance.data.avdigits.demo import write_demo
-from keras_balance.data.avdigits.doctor import doctor
-from keras_balance.data.avdigits.fetch import fetch
-from keras_balance.data.avdigits.files import CLASSES
-from keras_balance.data.avdigits.files import find_recordings
-from keras_balance.data.avdigits.files import parse
-from keras_balance.data.avdigits.files import read_images
-from keras_balance.data.avdigits.pairs import SPLITS
-from keras_balance.data.avdigits.pairs import pair
+from keras_balance.data.avdigits.doctor import DigitsDoctor
+from keras_balance.data.dataset import DataSet
+from keras_balance.data.dataset import Input
+from keras_balance.data.dataset import part_numbers
 from keras_balance.data.decoding import readers
+from keras_balance.data.decoding.labelled_images import find_pairs
+from keras_balance.data.decoding.labelled_images import read_pairs
+from keras_balance.data.loading.pairing import NoPartnerError
+from keras_balance.data.loading.pairing import first_of_each
+from keras_balance.data.loading.pairing import pair_by_class
 from keras_balance.data.loading.splits import PARTS
-from keras_balance.data.loading.splits import Split
+from keras_balance.data.loading.splits import stratified_cut
 from keras_balance.data.preparation.prepare import Item
-from keras_balance.data.preparation.prepare import Job
-from keras_balance.data.preparation.prepare import prepare_rows
 from keras_balance.data.preparation.prepared import PreparedData
 from keras_balance.data.preparation.prepared import Rows
 from keras_balance.data.preparation.prepared import digest
+from keras_balance.data.preparation.sources import Source
+from keras_balance.errors import UsageError
 
-__all__ = [
-    "CLASSES",
-    "Settings",
-    "doctor",
-    "fetch",
-    "prepare",
-    "split",
-    "write_demo",
-]
-
-NAME = "avdigits"
-TITLE = "AV-digits (FSDD + MNIST)"
-LICENCE = "FSDD: CC BY-SA 4.0; MNIST: commonly listed as CC BY-SA 3.0"
-SIZE = "35 MB (FSDD 21 MB, 3,000 wav; MNIST 12 MB, 70,000 images)"
-LAYOUT = """\
-DATA_DIR/
-    fsdd/recordings/7_jackson_32.wav ...  (or recordings/ itself)
-    mnist/train-images-idx3-ubyte.gz      any *images-idx3-ubyte[.gz] with its
-    mnist/train-labels-idx1-ubyte.gz      *labels-idx1-ubyte[.gz], here or in
-    mnist/t10k-images-idx3-ubyte.gz       DATA_DIR itself
-    mnist/t10k-labels-idx1-ubyte.gz
-Where MNIST's train files are absent, the images are split 70/10/20 by index.
-"""
+SPLITS = ("official", "speakers")
+GRAMMAR = re.compile(r"(?P<digit>\d)_(?P<speaker>[a-z]+)_(?P<index>\d+)")
+TEST_BELOW, VALIDATION_BELOW = 5, 10  # indices of FSDD's recordings
+BY_INDEX = (0.7, 0.8)  # of the images: where train and validation end
+MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+MD5 = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+RECORDINGS = 3000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,100 +82,214 @@ class Settings:
             )
 
 
-def prepare(
-    data_dir,
-    cache_dir,
-    settings,
-    *,
-    on_error="fail",
-    workers=None,
-    progress=None,
-):
-    """Decodes recordings and images once, and pairs them.
+class AVDigits(DataSet):
+    """Recordings are the items; the images are stored whole, beside them."""
 
-    Every recording is stored once; `arrays["audio"]` looks it up for each
-    sample.
-
-    Args:
-        data_dir: the folder described by `LAYOUT`.
-        cache_dir: where the arrays go; never `data_dir`.
-        settings: `Settings`.
-        on_error: `"fail"` or `"skip"`, what to do about broken recordings.
-        workers: number of decoding threads, or None.
-        progress: callable `(done, total, description)` or None.
-
-    Returns:
-        `PreparedData` with `audio` (N, samples) float32, `visual` (N, 28, 28)
-        uint8, and the part of every sample in `parts`.
-
-    Raises:
-        UsageError: where files are missing or broken, or the disk is full.
-    """
-    images = read_images(data_dir)
-    job = _job(data_dir, images, settings)
-    shards = prepare_rows(
-        job, cache_dir, on_error=on_error, workers=workers, progress=progress
+    Settings = Settings
+    Doctor = DigitsDoctor
+    classes = tuple("0123456789")
+    side = 28
+    recordings = RECORDINGS
+    sources = (
+        *(
+            Source(f"mnist/{name}", MNIST + name, md5, "md5")
+            for name, md5 in MD5.items()
+        ),
+        Source(
+            "fsdd/recordings",
+            "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/"
+            "26eb9aaf76e81b692f806f9140c2d2777410d7a1.zip",
+            members="[0-9]_*_*.wav",
+            count=RECORDINGS,
+        ),
     )
-    pairs = pair(images, shards.names, settings)
-    recordings = [shards.names[row] for row in pairs.recordings]
-    names = [
-        f"{images.names[i]}+{recording}"
-        for i, recording in zip(pairs.images, recordings, strict=True)
-    ]
-    return PreparedData(
-        arrays={
-            "audio": Rows(shards.select("audio"), pairs.recordings),
-            "visual": Rows(shards.arrays["visual"], pairs.images),
-        },
-        labels=images.labels[pairs.images].astype("int32"),
-        names=names,
-        checksum=digest(shards.checksum, names, pairs.parts.tolist()),
-        folder=shards.folder,
-        skipped=shards.skipped,
-        warnings=shards.warnings,
-        parts=pairs.parts,
-        notes=pairs.notes,
-    )
+    write_demo = staticmethod(write_demo)
 
+    def items(self, data_dir, settings):
+        folders = (data_dir / "fsdd" / "recordings", data_dir / "recordings")
+        for folder in folders:
+            paths = [p for p in folder.glob("*.wav") if _parse(p.stem)]
+            if paths:
+                break
+        else:
+            raise self.not_here(
+                "spoken digits such as 7_jackson_32.wav in fsdd/recordings or "
+                "recordings",
+                data_dir,
+            )
+        paths = sorted(paths)
+        parts, _ = recording_parts([p.stem for p in paths], settings.split)
+        part_of = {row: part for part, rows in parts.items() for row in rows}
+        return [
+            Item(
+                path.stem,
+                int(_parse(path.stem)["digit"]),
+                (path,),
+                part_of[row],
+                # The official rule has every speaker in every part.
+                _parse(path.stem)["speaker"]
+                if settings.split == "speakers"
+                else None,
+            )
+            for row, path in enumerate(paths)
+        ]
 
-def _job(data_dir, images, settings):
-    reader = readers.get(settings.reader)
-    length = round(settings.sample_rate * settings.seconds)
+    def inputs(self, settings):
+        length = round(settings.sample_rate * settings.seconds)
+        return {
+            "audio": Input((length,), "float32"),
+            "visual": Input((self.side, self.side), "uint8"),
+        }
 
-    def decode(item):
-        wave = reader.read_audio(item.files[0], settings.sample_rate)
-        padded = np.zeros(length, "float32")
-        padded[: len(wave)] = wave[:length]
-        return {"audio": padded}, []
-
-    return Job(
-        name=NAME,
-        front_end={
+    def front_end(self, settings):
+        (length,) = self.inputs(settings)["audio"].shape
+        return {
             "sample_rate": settings.sample_rate,
             "samples": length,
             "reader": settings.reader,
-        },
-        items=[
-            Item(path.stem, int(parse(path.stem)["digit"]), (path,))
-            for path in find_recordings(data_dir)
-        ],
-        arrays={"audio": ((length,), "float32")},
-        decode=decode,
-        constants={"visual": images.pixels},
-    )
+        }
+
+    def decode(self, item, settings, rng=None):
+        reader = readers.get(settings.reader)
+        wave = reader.read_audio(item.files[0], settings.sample_rate)
+        padded = np.zeros(self.inputs(settings)["audio"].shape, "float32")
+        padded[: len(wave)] = wave[: len(padded)]
+        return {"audio": padded}, []
+
+    def prepare(self, data_dir, cache_dir, settings, **options):
+        """As every set's; each recording is stored once and looked up."""
+        images = self._images(Path(data_dir))
+        shards = self.decode_all(
+            self.items(Path(data_dir), settings),
+            cache_dir,
+            settings,
+            {"visual": images.pixels},
+            **options,
+        )
+        parts, notes = self.image_parts(images, settings)
+        pools, note = recording_parts(shards.names, settings.split)
+        try:
+            drawn = pair_by_class(
+                parts, images.labels, pools, shards.labels, settings.seed
+            )
+        except NoPartnerError as error:
+            raise UsageError(
+                f"expected a recording of the digit {error.label} in "
+                f"{error.part} (split={settings.split}). Received: none.",
+                hint="Complete fsdd/recordings.",
+            ) from error
+        rows = np.concatenate([parts[part] for part in PARTS])
+        voices = np.concatenate([drawn[part] for part in PARTS])
+        names = [
+            f"{images.names[i]}+{shards.names[k]}"
+            for i, k in zip(rows, voices, strict=True)
+        ]
+        where = part_numbers(np.repeat(PARTS, [len(parts[p]) for p in PARTS]))
+        counts = ", ".join(f"{part} {len(parts[part])}" for part in PARTS)
+        return PreparedData(
+            arrays={
+                "audio": Rows(shards.select("audio"), voices),
+                "visual": Rows(shards.arrays["visual"], rows),
+            },
+            labels=images.labels[rows].astype("int32"),
+            names=names,
+            checksum=digest(shards.checksum, names, where.tolist()),
+            folder=shards.folder,
+            skipped=shards.skipped,
+            warnings=shards.warnings,
+            parts=where,
+            notes=[f"Samples: {counts}.", *notes, note],
+        )
+
+    def image_files(self, data_dir):
+        """The pairs of idx files: MNIST's train files first."""
+        pairs = find_pairs([data_dir / "mnist", data_dir])
+        if not pairs:
+            raise self.not_here(
+                "handwritten digits in *images-idx3-ubyte[.gz], in mnist/ or "
+                "the folder itself",
+                data_dir,
+            )
+        return pairs
+
+    def image_parts(self, images, settings):
+        """Splits the images: MNIST's own parts, else 70/10/20 by index.
+
+        Returns:
+            A tuple `(dict from part to indices, notes)`.
+        """
+        total = len(images.labels)
+        if images.train:
+            train, validation = stratified_cut(
+                images.labels,
+                np.arange(images.train),
+                settings.validation,
+                settings.seed,
+            )
+            test = np.arange(images.train, total)
+            note = (
+                f"Images: MNIST's train and test files; {len(validation)} "
+                "images of train validate, stratified by digit."
+            )
+        else:
+            ends = [round(total * end) for end in BY_INDEX]
+            train, validation, test = np.split(np.arange(total), ends)
+            note = (
+                "Images: MNIST's train and test files are not both there; the "
+                f"{total} images of {', '.join(images.files)} are split "
+                "70/10/20 by index."
+            )
+        parts = dict(zip(PARTS, (train, validation, test), strict=True))
+        if settings.samples is not None:
+            parts = first_of_each(parts, settings.samples)
+        return parts, [note]
+
+    def _images(self, data_dir):
+        pairs = self.image_files(data_dir)
+        return read_pairs(pairs, self.side, len(self.classes))
 
 
-def split(prepared, data_dir, settings):
-    """Splits prepared AV-digits.
+def _parse(stem):
+    """Returns a recording name's parts as a dict, or None."""
+    match = GRAMMAR.fullmatch(stem)
+    return match.groupdict() if match else None
+
+
+def recording_parts(names, rule):
+    """Splits the recordings by FSDD's index rule or by speaker.
 
     Args:
-        prepared: `PreparedData` made with the same settings.
-        data_dir: unused: the pairing has decided.
-        settings: unused likewise.
+        names: list of recording names.
+        rule: `"official"` or `"speakers"`.
 
     Returns:
-        `Split`.
+        A tuple `(dict from part to indices, note)`.
+
+    Raises:
+        UsageError: with fewer than three speakers for `"speakers"`.
     """
-    del data_dir, settings
-    rows = [np.flatnonzero(prepared.parts == k) for k in range(len(PARTS))]
-    return Split(*rows, description=list(prepared.notes))
+    facts = [_parse(name) for name in names]
+    if rule == "official":
+        index = np.array([int(fact["index"]) for fact in facts])
+        where = np.where(index < VALIDATION_BELOW, 1, 0)
+        where[index < TEST_BELOW] = 2
+        note = (
+            f"Recordings: index 0-{TEST_BELOW - 1} test, {TEST_BELOW}-"
+            f"{VALIDATION_BELOW - 1} validation, the rest train; every "
+            "speaker is in every part."
+        )
+    else:
+        speakers = sorted({fact["speaker"] for fact in facts})
+        if len(speakers) < len(PARTS):
+            raise UsageError(
+                "expected at least 3 speakers for split=speakers. Received: "
+                f"{', '.join(speakers)}",
+                hint="Complete fsdd/recordings, or use --set split=official",
+            )
+        held = {speakers[-1]: 2, speakers[-2]: 1}
+        where = np.array([held.get(fact["speaker"], 0) for fact in facts])
+        note = (
+            f"Recordings: by speaker; train {', '.join(speakers[:-2])}; "
+            f"validation {speakers[-2]}; test {speakers[-1]}."
+        )
+    return {p: np.flatnonzero(where == k) for k, p in enumerate(PARTS)}, note

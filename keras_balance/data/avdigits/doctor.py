@@ -1,93 +1,66 @@
-"""Examines a copy of AV-digits."""
+"""Examines a copy of AV-digits: the recordings, and MNIST's images."""
 
 import collections
-from pathlib import Path
 
 import numpy as np
 
-from keras_balance.data.avdigits.fetch import MD5
-from keras_balance.data.avdigits.fetch import RECORDINGS
-from keras_balance.data.avdigits.files import find_images
-from keras_balance.data.avdigits.files import find_recordings
-from keras_balance.data.avdigits.files import parse
-from keras_balance.data.avdigits.files import read_pair
-from keras_balance.data.decoding import media
 from keras_balance.data.decoding.files import MediaError
-from keras_balance.data.preparation.checksums import sha256_of
-from keras_balance.data.preparation.manifests import read_manifest
-from keras_balance.data.preparation.problems import DoctorReport
-
-RATE = 8000
-
-
-def doctor(data_dir, manifest=None, progress=None):
-    """Names every broken recording and idx file.
-
-    Args:
-        data_dir: the folder described by `avdigits.LAYOUT`.
-        manifest: path of a csv or csv.gz (path, sha256, size), with paths
-            relative to `data_dir`, or None.
-        progress: callable `(done, total, description)` or None.
-
-    Returns:
-        `DoctorReport`.
-
-    Raises:
-        UsageError: where recordings or images are absent.
-    """
-    data_dir = Path(data_dir)
-    report = DoctorReport("avdigits", str(data_dir))
-    expected = read_manifest(manifest) if manifest else {}
-    recordings = find_recordings(data_dir)
-    _check_images(report, find_images(data_dir))
-    for done, path in enumerate(recordings, 1):
-        _check_recording(report, path)
-        if progress is not None:
-            progress(done, len(recordings), "examining AV-digits")
-    _check_manifest(report, data_dir, expected)
-    facts = [parse(path.stem) for path in recordings]
-    report.counts["recordings"] = {
-        "found": len(recordings),
-        "published": RECORDINGS,
-    }
-    for key in ("speaker", "digit"):
-        counted = collections.Counter(fact[key] for fact in facts)
-        report.counts[f"recordings by {key}"] = dict(sorted(counted.items()))
-    if len(recordings) != RECORDINGS:
-        text = f"expected {RECORDINGS} recordings. Received: {len(recordings)}"
-        report.add("count", recordings[0].parent, text, "note")
-    return report
+from keras_balance.data.decoding.labelled_images import read_pair
+from keras_balance.data.decoding.labelled_images import read_pairs
+from keras_balance.data.preparation.content import Content
+from keras_balance.data.preparation.content import digest_of
+from keras_balance.data.preparation.doctor import Doctor
 
 
-def _check_images(report, pairs):
-    for image_path, label_path in pairs:
-        try:
-            _, labels = read_pair(image_path, label_path)
-        except MediaError as error:
-            report.add(error.kind, error.path, error.text)
-            continue
-        counted = np.bincount(labels, minlength=10).tolist()
-        report.counts[f"{image_path.name} by digit"] = counted
-        for path in (image_path, label_path):
-            if MD5.get(path.name, "") not in ("", sha256_of(path, "md5")):
-                text = "the md5 is not that of the published MNIST file."
-                report.add("other-file", path, text, "note")
+class DigitsDoctor(Doctor):
+    """Recordings are the items; images are rows of a few files."""
 
+    def more_files(self):
+        return [path for pair in self._pairs() for path in pair]
 
-def _check_recording(report, path):
-    try:
-        media.read_audio(path, RATE)
-    except MediaError as error:
-        report.add(error.kind, path, error.text)
+    def more_contents(self):
+        data = self.dataset
+        good = []
+        for pair in self._pairs():
+            if not all(map(self.is_whole, pair)):
+                continue  # reported
+            try:
+                _, labels = read_pair(*pair, data.side, len(data.classes))
+            except MediaError as error:
+                self.report.add(error.kind, self.shown(error.path), error.text)
+                continue
+            counted = np.bincount(labels, minlength=len(data.classes))
+            name = f"{pair[0].name} by digit"
+            self.report.counts[name] = counted.tolist()
+            good.append(pair)
+        if not good:
+            return []
+        images = read_pairs(good, data.side, len(data.classes))
+        parts, _ = data.image_parts(images, self.settings)
+        return [
+            Content(
+                "visual",
+                images.names[i],
+                images.labels[i],
+                part,
+                digest_of(images.pixels[i]),
+            )
+            for part, rows in parts.items()
+            for i in rows
+        ]
 
+    def check(self, items):
+        count = self.dataset.recordings
+        found = {"found": len(items), "published": count}
+        self.report.counts["recordings"] = found
+        for k, key in enumerate(("digit", "speaker")):
+            counted = collections.Counter(i.name.split("_")[k] for i in items)
+            counted = dict(sorted(counted.items()))
+            self.report.counts[f"recordings by {key}"] = counted
+        if len(items) != count:
+            text = f"expected {count} recordings. Received: {len(items)}"
+            folder = self.shown(items[0].files[0].parent)
+            self.report.add("count", folder, text, "note")
 
-def _check_manifest(report, data_dir, expected):
-    for name, (checksum, size) in expected.items():
-        path = data_dir / name
-        if not path.is_file():
-            report.add("missing", name, "the file does not exist.")
-        elif path.stat().st_size != size:
-            text = f"expected {size} bytes. Received: {path.stat().st_size}"
-            report.add("wrong-size", name, text)
-        elif sha256_of(path) != checksum:
-            report.add("wrong-sha256", name, f"expected sha256 {checksum}.")
+    def _pairs(self):
+        return self.dataset.image_files(self.data_dir)

@@ -6,49 +6,23 @@ Crowd-sourced Emotional Multimodal Actors Dataset", 2014). A clip is named
 """
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
 from keras_balance.data.cremad.demo import write_demo
-from keras_balance.data.cremad.doctor import doctor
+from keras_balance.data.cremad.doctor import ClipDoctor
+from keras_balance.data.cremad.doctor import item_of
 from keras_balance.data.cremad.fetch import fetch
 from keras_balance.data.cremad.names import CLASSES
 from keras_balance.data.cremad.names import KNOWN_BAD
-from keras_balance.data.cremad.names import clip_files
 from keras_balance.data.cremad.names import clips_on_disk
-from keras_balance.data.cremad.names import label_of
 from keras_balance.data.cremad.split import read_paper_split
 from keras_balance.data.cremad.split import split
+from keras_balance.data.dataset import DataSet
+from keras_balance.data.dataset import Input
 from keras_balance.data.decoding import media
 from keras_balance.data.decoding import readers
-from keras_balance.data.preparation.prepare import Item
-from keras_balance.data.preparation.prepare import Job
-from keras_balance.data.preparation.prepare import prepare_rows
-from keras_balance.data.preparation.prepared import PreparedData
 
-__all__ = [
-    "CLASSES",
-    "Settings",
-    "doctor",
-    "fetch",
-    "prepare",
-    "split",
-    "write_demo",
-]
-
-NAME = "cremad"
-TITLE = "CREMA-D"
-LICENCE = "Open Database License 1.0 (contents: DbCL 1.0)"
-SIZE = "3.0 GB (wav 606 MB, flv 2.4 GB), 7,442 clips"
-LAYOUT = """\
-DATA_DIR/
-    AudioWAV/1001_DFA_ANG_XX.wav ...      7,442 files
-    VideoFlash/1001_DFA_ANG_XX.flv ...    7,442 files
-    train.csv, test.csv                   the paper's lists: clip,EMOTION
-A git clone of CheyneyComputerScience/CREMA-D (with git-lfs) has the two
-folders; the lists are in data/CREMAD of GeWu-Lab/OGM-GE_CVPR2022.
-"""
 SPLITS = ("paper", "actors")
 
 
@@ -90,94 +64,72 @@ class Settings:
             )
 
 
-def prepare(
-    data_dir,
-    cache_dir,
-    settings,
-    *,
-    on_error="fail",
-    workers=None,
-    progress=None,
-):
-    """Decodes CREMA-D once to memory-mapped arrays.
+class CREMAD(DataSet):
+    """Clips in two folders; the parts are the paper's lists, or actors."""
 
-    Args:
-        data_dir: the folder described by `LAYOUT`.
-        cache_dir: where the arrays go; never `data_dir`.
-        settings: `Settings`.
-        on_error: `"fail"` or `"skip"`, what to do about broken clips.
-        workers: number of decoding threads, or None.
-        progress: callable `(done, total, description)` or None.
+    Settings = Settings
+    Doctor = ClipDoctor
+    classes = CLASSES
+    known = KNOWN_BAD
+    fetch = staticmethod(fetch)
+    split = staticmethod(split)
+    write_demo = staticmethod(write_demo)
 
-    Returns:
-        `PreparedData` with `audio` (N, samples) float32 in [-1, 1] and
-        `visual` (N, frames, height, width, 3) uint8, sorted by clip name.
+    def clips(self, data_dir):
+        """Lists the clips of which a file is there, sorted by name."""
+        clips = clips_on_disk(data_dir)
+        if not clips:
+            raise self.not_here(
+                "AudioWAV/*.wav and VideoFlash/*.flv with names such as "
+                "1001_DFA_ANG_XX",
+                data_dir,
+            )
+        return clips
 
-    Raises:
-        UsageError: where clips are missing or broken, or the disk is full.
-    """
-    job = _job(Path(data_dir), settings)
-    shards = prepare_rows(
-        job, cache_dir, on_error=on_error, workers=workers, progress=progress
-    )
-    return PreparedData(
-        arrays={name: shards.select(name) for name in job.arrays},
-        labels=shards.labels,
-        names=shards.names,
-        checksum=shards.checksum,
-        folder=shards.folder,
-        skipped=shards.skipped,
-        warnings=shards.warnings,
-    )
+    def items(self, data_dir, settings):
+        parts = dict.fromkeys(self.clips(data_dir))
+        if settings.split == "paper":
+            # Listed clips are expected: a missing one is found here.
+            for part, listed in read_paper_split(data_dir).parts.items():
+                parts |= dict.fromkeys(listed, part)
+        return [item_of(data_dir, clip, parts[clip]) for clip in sorted(parts)]
 
+    def inputs(self, settings):
+        samples = round(settings.sample_rate * settings.seconds)
+        frames = (settings.frames, *settings.frame_size, 3)
+        return {
+            "audio": Input((samples,), "float32"),
+            "visual": Input(frames, "uint8"),
+        }
 
-def _job(data_dir, settings):
-    reader = readers.get(settings.reader)
-    clips = set(clips_on_disk(data_dir))
-    if settings.split == "paper":
-        # Listed clips are expected: a missing one is found here.
-        for listed in read_paper_split(data_dir).parts.values():
-            clips.update(listed)
-    samples = round(settings.sample_rate * settings.seconds)
-    return Job(
-        name=NAME,
-        front_end={
+    def front_end(self, settings):
+        return {
             "sample_rate": settings.sample_rate,
-            "samples": samples,
+            "samples": round(settings.sample_rate * settings.seconds),
             "frames": settings.frames,
             "frame_size": list(settings.frame_size),
             "reader": settings.reader,
-        },
-        items=[
-            Item(clip, label_of(clip), clip_files(data_dir, clip))
-            for clip in sorted(clips)
-        ],
-        arrays={
-            "audio": ((samples,), "float32"),
-            "visual": ((settings.frames, *settings.frame_size, 3), "uint8"),
-        },
-        decode=lambda item: _decode(item, settings, samples, reader),
-    )
+        }
 
-
-def _decode(item, settings, samples, reader):
-    wav, flv = item.files
-    warnings = []
-    silence = item.name in KNOWN_BAD
-    wave = reader.read_audio(wav, settings.sample_rate, allow_silent=silence)
-    if not wave.any():
-        warnings.append(f"{item.name}: silent, as published; kept.")
-    frames = reader.read_frames(flv, per_second=1)
-    if len(frames) < settings.frames:
-        warnings.append(
-            f"{item.name}: expected {settings.frames} frames at one per "
-            f"second. Received: {len(frames)}; the last is repeated."
-        )
-    frames = frames[choose_frames(len(frames), settings.frames)]
-    return {
-        "audio": tile(wave, samples),
-        "visual": media.resize_frames(frames, settings.frame_size),
-    }, warnings
+    def decode(self, item, settings, rng=None):
+        reader, rate = readers.get(settings.reader), settings.sample_rate
+        wav, flv = item.files
+        warnings = []
+        known = item.name in self.known
+        wave = reader.read_audio(wav, rate, allow_silent=known)
+        if not wave.any():
+            warnings.append(f"{item.name}: silent, as published; kept.")
+        frames = reader.read_frames(flv, per_second=1)
+        if len(frames) < settings.frames:
+            warnings.append(
+                f"{item.name}: expected {settings.frames} frames at one per "
+                f"second. Received: {len(frames)}; the last is repeated."
+            )
+        frames = frames[choose_frames(len(frames), settings.frames)]
+        return {
+            "audio": tile(wave, self.inputs(settings)["audio"].shape[0]),
+            "visual": media.resize_frames(frames, settings.frame_size),
+        }, warnings
 
 
 def tile(wave, samples):

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from keras_balance.errors import UsageError
-
 # The order of the OGM-GE authors' lists: label 0 is neutral.
 CLASSES = ("NEU", "HAP", "SAD", "FEA", "DIS", "ANG")
 GRAMMAR = re.compile(
@@ -48,29 +46,12 @@ def clips_on_disk(data_dir):
 
     Args:
         data_dir: the data set's folder.
-
-    Raises:
-        UsageError: where the folder or its layout is missing.
     """
-    data_dir = Path(data_dir)
-    if not data_dir.is_dir():
-        raise UsageError(
-            f"expected CREMA-D in a folder. Received: data_dir={data_dir}, "
-            "which does not exist.",
-            hint="Name it with --data-dir DIR, or download it: "
-            f"keras-balance data fetch cremad --data-dir {data_dir}",
-        )
-    clips = {
-        path.stem
-        for folder, end in FOLDERS.items()
-        for path in (data_dir / folder).glob(f"*{end}")
-        if parse(path.stem)
-    }
-    if not clips:
-        raise UsageError(
-            "expected AudioWAV/*.wav and VideoFlash/*.flv with names such as "
-            f"1001_DFA_ANG_XX. Received: data_dir={data_dir}, which has none.",
-            hint="Name CREMA-D's folder with --data-dir DIR, or download it: "
-            f"keras-balance data fetch cremad --data-dir {data_dir}",
-        )
-    return sorted(clips)
+    return sorted(
+        {
+            path.stem
+            for folder, end in FOLDERS.items()
+            for path in (Path(data_dir) / folder).glob(f"*{end}")
+            if parse(path.stem)
+        }
+    )

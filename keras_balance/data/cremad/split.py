@@ -13,6 +13,7 @@ from keras_balance.data.loading.splits import Split
 from keras_balance.data.loading.splits import shared
 from keras_balance.data.loading.splits import split_groups
 from keras_balance.data.loading.splits import stratified_cut
+from keras_balance.data.preparation.problems import listing
 from keras_balance.errors import UsageError
 
 # sha256 of the OGM-GE authors' lists, with LF line ends (theirs have CRLF).
@@ -30,7 +31,6 @@ PAPER_COUNTS = {
     "test": (114, 123, 140, 133, 129, 105),
 }
 TEST_ACTORS = 0.15
-SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,10 +222,3 @@ def _names_by_part(prepared, result, key):
         part: [key(prepared.names[i]) for i in getattr(result, part)]
         for part in PARTS
     }
-
-
-def listing(names):
-    """Writes the first names, and how many there are."""
-    names = list(names)
-    more = f" ... ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

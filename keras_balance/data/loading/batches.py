@@ -99,4 +99,4 @@ class BatchDataset(keras.utils.PyDataset):
             x[name] = np.empty((len(rows), *array.shape[1:]), array.dtype)
             for i, row in enumerate(rows):
                 x[name][i] = array[row]
-        return x, self.prepared.labels[rows].astype("int32")
+        return x, np.asarray(self.prepared.labels[rows])

@@ -117,6 +117,27 @@ def split_groups(groups, test, validation, seed):
     }
 
 
+def cut_groups(groups, indices, fraction, seed):
+    """Cuts a part off that shares no group with the rest.
+
+    Args:
+        groups: list of N group names.
+        indices: integer array, the samples to cut.
+        fraction: of the groups, between 0 and 1; at least one of them.
+        seed: integer.
+
+    Returns:
+        A tuple `(rest, part)` of sorted integer arrays.
+    """
+    own = np.array([groups[i] for i in indices])
+    names = np.unique(own)
+    count = max(1, round(fraction * len(names)))
+    drawn = np.random.default_rng(seed).permutation(names)[:count]
+    chosen = np.isin(own, drawn)
+    indices = np.asarray(indices, "int64")
+    return np.sort(indices[~chosen]), np.sort(indices[chosen])
+
+
 def shared(parts):
     """Finds what is in more than one part.
 

@@ -34,13 +34,19 @@ class Item:
 
     Attributes:
         name: the sample's name.
-        label: its class, an integer.
-        files: tuple of the files it is made of.
+        label: its class, an integer; or an array, equal in shape for all.
+        files: tuple of the paths of the files it is made of.
+        part: `"train"`, `"validation"` or `"test"`, or None where the set
+            does not say.
+        group: what no two parts may share, such as the speaker's name, or
+            None.
     """
 
     name: str
-    label: int
+    label: object
     files: tuple
+    part: str | None = None
+    group: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +130,7 @@ def prepare_rows(
     sums = checksums(files, cache_dir, workers, progress)
     inputs = [digest([sums[Path(f)] for f in i.files]) for i in job.items]
     names = [item.name for item in job.items]
-    labels = [item.label for item in job.items]
+    labels = _labels(job)
     constants = {
         name: hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
         for name, array in job.constants.items()
@@ -147,6 +153,10 @@ def prepare_rows(
     shards = _open(final)
     _judge(job, shards.skipped, on_error)
     return shards
+
+
+def _labels(job):
+    return [np.asarray(item.label).tolist() for item in job.items]
 
 
 def _layout(job):
@@ -214,7 +224,7 @@ def _manifest(job, inputs, entries):
         "front_end": job.front_end,
         "inputs": digest(inputs),
         "names": [item.name for item in job.items],
-        "labels": [int(item.label) for item in job.items],
+        "labels": _labels(job),
         "problems": [e["problem"] for e in entries if "problem" in e],
         "rows": [r for r, e in enumerate(entries) if "problem" not in e],
         "warnings": [w for e in entries for w in e.get("warnings", [])],
@@ -225,7 +235,8 @@ def _open(folder):
     manifest, arrays = open_shards(folder)
     rows = np.asarray(manifest["rows"], "int64")
     names = [manifest["names"][row] for row in rows]
-    labels = np.asarray(manifest["labels"], "int32")[rows]
+    labels = np.asarray(manifest["labels"])[rows]
+    labels = labels.astype("float32" if labels.dtype.kind == "f" else "int32")
     sums = {name: file["sha256"] for name, file in manifest["files"].items()}
     return Shards(
         folder=folder,

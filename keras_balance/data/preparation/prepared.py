@@ -43,14 +43,16 @@ class PreparedData:
     Attributes:
         arrays: dict of array-likes of shape `(N, ...)`, by modality. Indexing
             them reads from the disk.
-        labels: int32 array of shape `(N,)`.
+        labels: int32 array of shape `(N,)`, or float32 where the set's labels
+            are no classes.
         names: list of N sample names.
         checksum: hex digest of the content: files, names and labels.
         folder: where the shards are.
         skipped: list of `Problem`, the broken samples left out.
         warnings: list of texts.
-        parts: int8 array of shape `(N,)` with 0 for train, 1 for validation
-            and 2 for test, or None where the split is computed from names.
+        parts: int8 array of shape `(N,)` with 0 for train, 1 for validation,
+            2 for test and -1 for none of them.
+        groups: list of N names of what no two parts may share, or None.
         notes: list of texts about how the samples were made.
     """
 
@@ -61,7 +63,8 @@ class PreparedData:
     folder: Path
     skipped: list
     warnings: list
-    parts: np.ndarray | None = None
+    parts: np.ndarray
+    groups: list | None = None
     notes: list = dataclasses.field(default_factory=list)
 
     def __len__(self):

@@ -111,3 +111,10 @@ def refuse(problems, what, hint):
         f"{what}: {len(problems)} broken or missing.\n" + "\n".join(lines),
         hint=hint,
     )
+
+
+def listing(names):
+    """Writes the first names, and how many there are."""
+    names = list(names)
+    more = f" ... ({len(names)} in all)" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,1 +1,1 @@
-"""A method, a fusion and an encoder, added to keras-balance from outside."""
+"""A method, a fusion, an encoder and a data set, added from outside."""

@@ -1,0 +1,303 @@
+"""A data set: what one has to say, and what all do alike."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from keras_balance.data.decoding import readers
+from keras_balance.data.loading.splits import PARTS
+from keras_balance.data.loading.splits import Split
+from keras_balance.data.loading.splits import cut_groups
+from keras_balance.data.loading.splits import stratified_cut
+from keras_balance.data.preparation.doctor import Doctor
+from keras_balance.data.preparation.prepare import Job
+from keras_balance.data.preparation.prepare import prepare_rows
+from keras_balance.data.preparation.prepared import PreparedData
+from keras_balance.data.preparation.sources import fetch
+from keras_balance.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """What a sample has of one modality.
+
+    Attributes:
+        shape: of the stored array, without the samples' axis.
+        dtype: its name, such as `"float32"`.
+    """
+
+    shape: tuple
+    dtype: str
+
+
+class DataSet:
+    """Base class of the data sets; `keras_balance.data.get` makes one.
+
+    A set is a subclass and a table in a catalogue. It defines `Settings`,
+    `classes`, `items`, `inputs`, `decode` and `write_demo`; `prepare`,
+    `split`, `doctor` and `fetch` follow from these, and a set overrides what
+    it has beyond them.
+
+    Class attributes:
+        Settings: frozen dataclass of how the set is read and split, all with
+            defaults; it refuses values out of range. The inherited `split`
+            reads its `validation` and `split_seed` where no item is of the
+            validation part; a field `reader` names a media reader.
+        classes: tuple of the classes' names, in the order of the labels.
+        sources: tuple of `Source`, what `fetch` downloads.
+        published: dict from part to the number of samples of each class, as
+            published; a part that is cut from train counts as train.
+        known: dict from a sample's name to what is known to be wrong with it
+            as published: its faults are notes.
+        Doctor: the class that examines a copy.
+
+    Args:
+        facts: `keras_balance.data.Facts`, as the catalogue has them.
+    """
+
+    Settings = None
+    classes = ()
+    sources = ()
+    published = {}
+    known = {}
+    Doctor = Doctor
+
+    def __init__(self, facts):
+        self.name = facts.name
+        self.title = facts.title
+        self.licence = facts.licence
+        self.size = facts.size
+        self.layout = facts.layout
+
+    def items(self, data_dir, settings):
+        """Lists the samples, without opening their media.
+
+        Args:
+            data_dir: `Path` of the folder that `layout` describes.
+            settings: `Settings`.
+
+        Returns:
+            list of `Item`: name, label, files, and part and group where the
+            set says so. A file that should be there is named though it is
+            not.
+
+        Raises:
+            UsageError: the folder is not of this set.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define items")
+
+    def inputs(self, settings):
+        """What a decoded sample has: dict from modality to `Input`."""
+        raise NotImplementedError(f"{type(self).__name__} must define inputs")
+
+    def decode(self, item, settings, rng=None):
+        """Reads a sample; called from several threads.
+
+        Args:
+            item: one of `items()`.
+            settings: `Settings`.
+            rng: `numpy.random.Generator` where the set draws at random.
+
+        Returns:
+            A tuple `(dict from modality to array, list of warnings)`, the
+            arrays as `inputs` says, a warning beginning with `"name: "`.
+
+        Raises:
+            MediaError: a file is not what it should be.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define decode")
+
+    def write_demo(self, folder, *, seed=0, progress=None):
+        """Writes a small generated set in the true layout and formats.
+
+        Args:
+            folder: where to write; made where needed.
+            seed: integer; the same one gives the same bytes.
+            progress: callable `(done, total, description)` or None.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define write_demo"
+        )
+
+    def not_here(self, expected, data_dir):
+        """The `UsageError` for a folder that has nothing of this set.
+
+        Args:
+            expected: what should be there, in words.
+            data_dir: `Path` of the folder.
+        """
+        there = "has none" if data_dir.is_dir() else "does not exist"
+        return UsageError(
+            f"expected {expected}. Received: data_dir={data_dir}, which "
+            f"{there}.",
+            hint="Name the folder with --data-dir DIR, or download it: "
+            f"keras-balance data fetch {self.name} --data-dir {data_dir}",
+        )
+
+    def front_end(self, settings):
+        """JSON-able dict of everything that decides a stored row's bytes.
+
+        A set leaves out what only splits, so that splits share the shards.
+        """
+        return dataclasses.asdict(settings)
+
+    def prepare(
+        self,
+        data_dir,
+        cache_dir,
+        settings,
+        *,
+        on_error="fail",
+        workers=None,
+        progress=None,
+    ):
+        """Decodes the set once to memory-mapped arrays.
+
+        Args:
+            data_dir: the folder that `layout` describes.
+            cache_dir: where the arrays go; never `data_dir`.
+            settings: `Settings`.
+            on_error: `"fail"` or `"skip"`, what to do about broken samples.
+            workers: number of decoding threads, or None.
+            progress: callable `(done, total, description)` or None.
+
+        Returns:
+            `PreparedData` with the arrays of `inputs`, in the items' order.
+
+        Raises:
+            UsageError: files are missing or broken, or the disk is full.
+        """
+        items = self.items(Path(data_dir), settings)
+        shards = self.decode_all(
+            items,
+            cache_dir,
+            settings,
+            on_error=on_error,
+            workers=workers,
+            progress=progress,
+        )
+        parts = {item.name: item.part for item in items}
+        return PreparedData(
+            arrays={n: shards.select(n) for n in self.inputs(settings)},
+            labels=shards.labels,
+            names=shards.names,
+            checksum=shards.checksum,
+            folder=shards.folder,
+            skipped=shards.skipped,
+            warnings=shards.warnings,
+            parts=part_numbers([parts[name] for name in shards.names]),
+            groups=_groups(items, shards.names),
+        )
+
+    def decode_all(self, items, cache_dir, settings, constants=None, **options):
+        """Decodes items to shards, or opens what an earlier call prepared.
+
+        Args:
+            items: list of `Item`.
+            cache_dir: where the arrays go.
+            settings: `Settings`.
+            constants: dict of whole arrays stored beside the rows, each an
+                input that is not decoded item by item.
+            **options: of `prepare`.
+
+        Returns:
+            `Shards`.
+        """
+        if hasattr(settings, "reader"):
+            readers.get(settings.reader)  # refused before any work
+        constants = constants or {}
+        job = Job(
+            name=self.name,
+            front_end=self.front_end(settings),
+            items=items,
+            arrays={
+                name: (tuple(leaf.shape), leaf.dtype)
+                for name, leaf in self.inputs(settings).items()
+                if name not in constants
+            },
+            decode=lambda item: self.decode(item, settings),
+            constants=constants,
+        )
+        return prepare_rows(job, cache_dir, **options)
+
+    def split(self, prepared, data_dir, settings):
+        """Splits the prepared set, by the parts of its items.
+
+        Where no item is of the validation part, one is cut from train: whole
+        groups where the items have some, else stratified by class.
+
+        Args:
+            prepared: `PreparedData` made with the same settings.
+            data_dir: the folder that `layout` describes.
+            settings: `Settings`.
+
+        Returns:
+            `Split`.
+        """
+        del data_dir
+        train, validation, test = (
+            np.flatnonzero(prepared.parts == k) for k in range(len(PARTS))
+        )
+        text = list(prepared.notes)
+        if not len(validation) and settings.validation:
+            size, seed = settings.validation, settings.split_seed
+            if prepared.groups is None:
+                how = "stratified by class"
+                train, validation = stratified_cut(
+                    prepared.labels, train, size, seed
+                )
+            else:
+                how = "whole groups"
+                train, validation = cut_groups(
+                    prepared.groups, train, size, seed
+                )
+            text.append(
+                f"Validation: {len(validation)} samples cut from train, {how}, "
+                f"seed {seed}."
+            )
+        return Split(train, validation, test, text)
+
+    def doctor(self, data_dir, manifest=None, progress=None):
+        """Names every broken file and everything odd about the parts.
+
+        Args:
+            data_dir: the folder that `layout` describes.
+            manifest: path of a csv or csv.gz (path, sha256, size), with paths
+                relative to `data_dir`, or None.
+            progress: callable `(done, total, description)` or None.
+
+        Returns:
+            `DoctorReport`. What the published data has by itself is of
+            severity `"note"`.
+
+        Raises:
+            UsageError: the folder is not of this set.
+        """
+        return self.Doctor(self, data_dir, manifest).examine(progress)
+
+    def fetch(self, data_dir, progress=None):
+        """Downloads the set; goes on where an earlier call stopped.
+
+        Args:
+            data_dir: where to.
+            progress: callable `(done, total, description)` or None.
+
+        Raises:
+            UsageError: a file cannot be downloaded or is not as expected, or
+                only a person can get it: the message says how.
+        """
+        fetch(self.title, self.sources, Path(data_dir), progress)
+
+
+def part_numbers(parts):
+    """The places in `PARTS` of part names: int8, -1 for None."""
+    places = {None: -1, **{part: k for k, part in enumerate(PARTS)}}
+    return np.array([places[part] for part in parts], "int8")
+
+
+def _groups(items, names):
+    groups = {item.name: item.group for item in items}
+    if not any(group is not None for group in groups.values()):
+        return None
+    return [groups[name] for name in names]

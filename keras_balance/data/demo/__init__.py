@@ -1,0 +1,1 @@
+"""What generated data sets draw, sound and write alike."""
