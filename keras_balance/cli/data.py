@@ -72,7 +72,7 @@ def prepare_command(
 ):
     """Decode a data set once, to what training reads."""
     dataset = _get(name)
-    settings = dataset.Settings(**parse_settings(dataset.Settings, pairs))
+    settings = dataset.settings(**parse_settings(dataset.Settings, pairs))
     with Screen() as screen:
         prepared = dataset.prepare(
             _existing(data_dir, name),

@@ -50,6 +50,8 @@ class DataSet:
             published; a part that is cut from train counts as train.
         known: dict from a sample's name to what is known to be wrong with it
             as published: its faults are notes.
+        splitting: names of the settings that only split, so that prepared
+            rows are shared whatever they are.
         Doctor: the class that examines a copy.
 
     Args:
@@ -61,6 +63,7 @@ class DataSet:
     sources = ()
     published = {}
     known = {}
+    splitting = ("split", "validation", "split_seed")
     Doctor = Doctor
 
     def __init__(self, facts):
@@ -69,6 +72,17 @@ class DataSet:
         self.licence = facts.licence
         self.size = facts.size
         self.layout = facts.layout
+
+    def settings(self, **values):
+        """`Settings` from a user's values.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        try:
+            return self.Settings(**values)
+        except ValueError as error:
+            raise UsageError(f"Data set {self.name}: {error}") from error
 
     def items(self, data_dir, settings):
         """Lists the samples, without opening their media.
@@ -135,13 +149,6 @@ class DataSet:
             f"keras-balance data fetch {self.name} --data-dir {data_dir}",
         )
 
-    def front_end(self, settings):
-        """JSON-able dict of everything that decides a stored row's bytes.
-
-        A set leaves out what only splits, so that splits share the shards.
-        """
-        return dataclasses.asdict(settings)
-
     def prepare(
         self,
         data_dir,
@@ -168,18 +175,60 @@ class DataSet:
         Raises:
             UsageError: files are missing or broken, or the disk is full.
         """
-        items = self.items(Path(data_dir), settings)
-        shards = self.decode_all(
-            items,
+        return self.prepare_items(
+            self.items(Path(data_dir), settings),
             cache_dir,
             settings,
             on_error=on_error,
             workers=workers,
             progress=progress,
         )
+
+    def prepare_items(
+        self, items, cache_dir, settings, constants=None, **options
+    ):
+        """`prepare` of items that a set has at hand.
+
+        Args:
+            items: list of `Item`.
+            cache_dir: where the arrays go.
+            settings: `Settings`.
+            constants: dict of whole arrays stored beside the rows: inputs
+                that are not decoded item by item.
+            **options: of `prepare`.
+
+        Returns:
+            `PreparedData`; its constants have rows of their own.
+        """
+        if hasattr(settings, "reader"):
+            readers.get(settings.reader)  # refused before any work
+        constants = constants or {}
+        inputs = self.inputs(settings)
+        decoded = [name for name in inputs if name not in constants]
+        job = Job(
+            name=self.name,
+            front_end={
+                key: value
+                for key, value in dataclasses.asdict(settings).items()
+                if key not in self.splitting
+            },
+            items=items,
+            arrays={
+                name: (tuple(inputs[name].shape), inputs[name].dtype)
+                for name in decoded
+            },
+            decode=lambda item: self.decode(item, settings),
+            constants=constants,
+        )
+        shards = prepare_rows(job, cache_dir, **options)
         parts = {item.name: item.part for item in items}
         return PreparedData(
-            arrays={n: shards.select(n) for n in self.inputs(settings)},
+            arrays={
+                name: shards.select(name)
+                if name in decoded
+                else shards.arrays[name]
+                for name in inputs
+            },
             labels=shards.labels,
             names=shards.names,
             checksum=shards.checksum,
@@ -189,37 +238,6 @@ class DataSet:
             parts=part_numbers([parts[name] for name in shards.names]),
             groups=_groups(items, shards.names),
         )
-
-    def decode_all(self, items, cache_dir, settings, constants=None, **options):
-        """Decodes items to shards, or opens what an earlier call prepared.
-
-        Args:
-            items: list of `Item`.
-            cache_dir: where the arrays go.
-            settings: `Settings`.
-            constants: dict of whole arrays stored beside the rows, each an
-                input that is not decoded item by item.
-            **options: of `prepare`.
-
-        Returns:
-            `Shards`.
-        """
-        if hasattr(settings, "reader"):
-            readers.get(settings.reader)  # refused before any work
-        constants = constants or {}
-        job = Job(
-            name=self.name,
-            front_end=self.front_end(settings),
-            items=items,
-            arrays={
-                name: (tuple(leaf.shape), leaf.dtype)
-                for name, leaf in self.inputs(settings).items()
-                if name not in constants
-            },
-            decode=lambda item: self.decode(item, settings),
-            constants=constants,
-        )
-        return prepare_rows(job, cache_dir, **options)
 
     def split(self, prepared, data_dir, settings):
         """Splits the prepared set, by the parts of its items.

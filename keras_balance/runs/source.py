@@ -51,7 +51,7 @@ def load(recipe, plan, progress):
     folder = plan.data_dir
     if plan.demo:
         folder = demo_folder(recipe, info.dataset, cache, progress)
-    settings = dataset.Settings(**recipe.settings(plan.config))
+    settings = dataset.settings(**recipe.settings(plan.config))
     prepared = dataset.prepare(
         folder, cache, settings, on_error=plan.on_error, progress=progress
     )

@@ -160,6 +160,12 @@ BAD = {
         "Received: --set key='frame'. Did you mean 'frames'?",
         None,
     ),
+    "setting of a data set out of range": (
+        ["data", "prepare", "cremad", "--data-dir", ".", "--set", "frames=0"],
+        "Data set cremad: frames must be an integer of at least 1. Received: "
+        "frames=0",
+        None,
+    ),
 }
 
 

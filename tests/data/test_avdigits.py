@@ -199,9 +199,28 @@ def test_bad_folders(copy, tmp_path, what, text):
     assert text in str(caught.value)
 
 
-def test_unknown_split():
-    with pytest.raises(ValueError, match="split='paper'"):
-        Settings(split="paper")
+def test_a_setting_without_effect_is_said(digits, cache):
+    prepared = avdigits.prepare(digits, cache, Settings(validation=0.3))
+    assert "by index. validation=0.3 has no effect." in prepared.notes[1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"split": "paper"},
+        {"sample_rate": 0},
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"validation": 1.0},
+        {"samples": 29},
+    ],
+)
+def test_settings_out_of_range(values):
+    ((name, value),) = values.items()
+    with pytest.raises(ValueError, match=f"{name}={value!r}"):
+        Settings(**values)
+    with pytest.raises(UsageError, match=f"Data set avdigits: {name} must"):
+        avdigits.settings(**values)
 
 
 def test_doctor(copy):

@@ -320,10 +320,17 @@ def test_no_data(tmp_path, settings, make):
 def test_bad_arguments(demo, settings, tmp_path):
     with pytest.raises(ValueError, match="on_error='ignore'"):
         cremad.prepare(demo, tmp_path, settings, on_error="ignore")
-    with pytest.raises(ValueError, match="split='papers'"):
-        cremad.Settings(split="papers")
-    with pytest.raises(ValueError, match="frames=0"):
-        cremad.Settings(frames=0)
+    for values in (
+        {"split": "papers"},
+        {"frames": 0},
+        {"validation": 2},
+        {"seconds": -1},
+    ):
+        ((name, value),) = values.items()
+        with pytest.raises(ValueError, match=f"{name}={value!r}"):
+            cremad.Settings(**values)
+    with pytest.raises(ValueError, match="frame_size=0"):
+        cremad.Settings(frame_size=(0, 48))
 
 
 def test_a_silent_clip_is_refused_unless_published(

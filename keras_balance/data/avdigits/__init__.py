@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
 from keras_balance.data.avdigits.demo import write_demo
 from keras_balance.data.avdigits.doctor import DigitsDoctor
 from keras_balance.data.dataset import DataSet
@@ -24,13 +27,14 @@ from keras_balance.data.loading.pairing import pair_by_class
 from keras_balance.data.loading.splits import PARTS
 from keras_balance.data.loading.splits import stratified_cut
 from keras_balance.data.preparation.prepare import Item
-from keras_balance.data.preparation.prepared import PreparedData
 from keras_balance.data.preparation.prepared import Rows
 from keras_balance.data.preparation.prepared import digest
 from keras_balance.data.preparation.sources import Source
 from keras_balance.errors import UsageError
 
 SPLITS = ("official", "speakers")
+SHORTEST = 0.01  # seconds of a wave
+MOST = 0.99  # of train, for validation
 GRAMMAR = re.compile(r"(?P<digit>\d)_(?P<speaker>[a-z]+)_(?P<index>\d+)")
 TEST_BELOW, VALIDATION_BELOW = 5, 10  # indices of FSDD's recordings
 BY_INDEX = (0.7, 0.8)  # of the images: where train and validation end
@@ -70,16 +74,12 @@ class Settings:
     reader: str = "pyav"
 
     def __post_init__(self):
-        if self.split not in SPLITS:
-            raise ValueError(
-                f"expected split to be one of {', '.join(SPLITS)}. Received: "
-                f"split={self.split!r}"
-            )
-        if self.samples is not None and self.samples < 30:
-            raise ValueError(
-                "expected samples of at least 30, or None. Received: "
-                f"samples={self.samples}"
-            )
+        check_choice("split", self.split, SPLITS)
+        check_count("sample_rate", self.sample_rate)
+        check_number("seconds", self.seconds, least=SHORTEST)
+        check_number("validation", self.validation, 0, MOST)
+        if self.samples is not None:
+            check_count("samples", self.samples, least=30)
 
 
 class AVDigits(DataSet):
@@ -89,6 +89,7 @@ class AVDigits(DataSet):
     Doctor = DigitsDoctor
     classes = tuple("0123456789")
     side = 28
+    splitting = ("split", "samples", "validation", "seed")
     recordings = RECORDINGS
     sources = (
         *(
@@ -141,14 +142,6 @@ class AVDigits(DataSet):
             "visual": Input((self.side, self.side), "uint8"),
         }
 
-    def front_end(self, settings):
-        (length,) = self.inputs(settings)["audio"].shape
-        return {
-            "sample_rate": settings.sample_rate,
-            "samples": length,
-            "reader": settings.reader,
-        }
-
     def decode(self, item, settings, rng=None):
         reader = readers.get(settings.reader)
         wave = reader.read_audio(item.files[0], settings.sample_rate)
@@ -158,8 +151,9 @@ class AVDigits(DataSet):
 
     def prepare(self, data_dir, cache_dir, settings, **options):
         """As every set's; each recording is stored once and looked up."""
-        images = self._images(Path(data_dir))
-        shards = self.decode_all(
+        pairs = self.image_files(Path(data_dir))
+        images = read_pairs(pairs, self.side, len(self.classes))
+        spoken = self.prepare_items(
             self.items(Path(data_dir), settings),
             cache_dir,
             settings,
@@ -167,10 +161,10 @@ class AVDigits(DataSet):
             **options,
         )
         parts, notes = self.image_parts(images, settings)
-        pools, note = recording_parts(shards.names, settings.split)
+        pools, note = recording_parts(spoken.names, settings.split)
         try:
             drawn = pair_by_class(
-                parts, images.labels, pools, shards.labels, settings.seed
+                parts, images.labels, pools, spoken.labels, settings.seed
             )
         except NoPartnerError as error:
             raise UsageError(
@@ -178,27 +172,26 @@ class AVDigits(DataSet):
                 f"{error.part} (split={settings.split}). Received: none.",
                 hint="Complete fsdd/recordings.",
             ) from error
-        rows = np.concatenate([parts[part] for part in PARTS])
-        voices = np.concatenate([drawn[part] for part in PARTS])
+        rows = {
+            "audio": np.concatenate([drawn[part] for part in PARTS]),
+            "visual": np.concatenate([parts[part] for part in PARTS]),
+        }
         names = [
-            f"{images.names[i]}+{shards.names[k]}"
-            for i, k in zip(rows, voices, strict=True)
+            f"{images.names[i]}+{spoken.names[k]}"
+            for k, i in zip(*rows.values(), strict=True)
         ]
-        where = part_numbers(np.repeat(PARTS, [len(parts[p]) for p in PARTS]))
-        counts = ", ".join(f"{part} {len(parts[part])}" for part in PARTS)
-        return PreparedData(
-            arrays={
-                "audio": Rows(shards.select("audio"), voices),
-                "visual": Rows(shards.arrays["visual"], rows),
-            },
-            labels=images.labels[rows].astype("int32"),
+        sizes = [len(parts[part]) for part in PARTS]
+        where = part_numbers(np.repeat(PARTS, sizes))
+        counts = map("{} {}".format, PARTS, sizes)
+        return dataclasses.replace(
+            spoken,
+            arrays={n: Rows(spoken.arrays[n], own) for n, own in rows.items()},
+            labels=images.labels[rows["visual"]].astype("int32"),
             names=names,
-            checksum=digest(shards.checksum, names, where.tolist()),
-            folder=shards.folder,
-            skipped=shards.skipped,
-            warnings=shards.warnings,
+            checksum=digest(spoken.checksum, names, where.tolist()),
             parts=where,
-            notes=[f"Samples: {counts}.", *notes, note],
+            groups=None,
+            notes=[f"Samples: {', '.join(counts)}.", *notes, note],
         )
 
     def image_files(self, data_dir):
@@ -239,14 +232,12 @@ class AVDigits(DataSet):
                 f"{total} images of {', '.join(images.files)} are split "
                 "70/10/20 by index."
             )
+            if settings.validation != Settings.validation:
+                note += f" validation={settings.validation} has no effect."
         parts = dict(zip(PARTS, (train, validation, test), strict=True))
         if settings.samples is not None:
             parts = first_of_each(parts, settings.samples)
         return parts, [note]
-
-    def _images(self, data_dir):
-        pairs = self.image_files(data_dir)
-        return read_pairs(pairs, self.side, len(self.classes))
 
 
 def _parse(stem):

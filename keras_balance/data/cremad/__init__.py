@@ -9,6 +9,9 @@ import dataclasses
 
 import numpy as np
 
+from keras_balance.arguments import check_choice
+from keras_balance.arguments import check_count
+from keras_balance.arguments import check_number
 from keras_balance.data.cremad.demo import write_demo
 from keras_balance.data.cremad.doctor import ClipDoctor
 from keras_balance.data.cremad.doctor import item_of
@@ -24,6 +27,8 @@ from keras_balance.data.decoding import media
 from keras_balance.data.decoding import readers
 
 SPLITS = ("paper", "actors")
+SHORTEST = 0.01  # seconds of a wave
+MOST = 0.99  # of train, for validation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,24 +49,20 @@ class Settings:
     sample_rate: int = 22050
     seconds: float = 3
     frames: int = 3
-    frame_size: tuple = (360, 480)
+    frame_size: tuple[int, int] = (360, 480)
     split: str = "paper"
     validation: float = 0.1
     split_seed: int = 0
     reader: str = "pyav"
 
     def __post_init__(self):
-        if self.split not in SPLITS:
-            raise ValueError(
-                f"expected split to be one of {', '.join(SPLITS)}. Received: "
-                f"split={self.split!r}"
-            )
-        if self.frames < 1 or self.sample_rate < 1 or self.seconds <= 0:
-            raise ValueError(
-                "expected frames, sample_rate and seconds above 0. Received: "
-                f"frames={self.frames}, sample_rate={self.sample_rate}, "
-                f"seconds={self.seconds}"
-            )
+        check_choice("split", self.split, SPLITS)
+        check_count("sample_rate", self.sample_rate)
+        check_number("seconds", self.seconds, least=SHORTEST)
+        check_count("frames", self.frames)
+        for side in self.frame_size:
+            check_count("frame_size", side)
+        check_number("validation", self.validation, 0, MOST)
 
 
 class CREMAD(DataSet):
@@ -100,15 +101,6 @@ class CREMAD(DataSet):
         return {
             "audio": Input((samples,), "float32"),
             "visual": Input(frames, "uint8"),
-        }
-
-    def front_end(self, settings):
-        return {
-            "sample_rate": settings.sample_rate,
-            "samples": round(settings.sample_rate * settings.seconds),
-            "frames": settings.frames,
-            "frame_size": list(settings.frame_size),
-            "reader": settings.reader,
         }
 
     def decode(self, item, settings, rng=None):

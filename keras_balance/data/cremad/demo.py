@@ -6,15 +6,14 @@ colours, in noise. Joint training learns the audio and neglects the video.
 """
 
 import concurrent.futures
-import fractions
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 
 from keras_balance.data.cremad.names import CLASSES
 from keras_balance.data.cremad.names import FOLDERS
+from keras_balance.data.demo.video import write_video
 
 SENTENCES = ("IEO", "IWL", "IWW", "IOM", "DFA", "TAI", "TSI", "TIE", "ITS")
 RATE = 16000
@@ -127,7 +126,16 @@ def _write_clip(folder, name, seed, size):
         folder / "AudioWAV" / f"{name}.wav", wave, RATE, subtype="PCM_16"
     )
     frames = _pictures(emotion, actor, round(seconds * FPS), size, rng)
-    _write_flv(folder / "VideoFlash" / f"{name}.flv", frames, wave)
+    # flv1 video and mp3 audio, as CREMA-D's own.
+    write_video(
+        folder / "VideoFlash" / f"{name}.flv",
+        frames,
+        FPS,
+        wave,
+        RATE,
+        codecs=("flv", "libmp3lame"),
+        audio_rate=FLV_RATE,
+    )
 
 
 def _voice(emotion, actor, seconds, rng):
@@ -171,37 +179,6 @@ def _pictures(emotion, actor, count, size, rng):
     grain = NOISE * rng.standard_normal((-(-count // FPS), height, width, 3))
     scenes = np.clip(picture + grain, 0, 255).astype("uint8")
     return scenes[np.arange(count) // FPS]
-
-
-def _write_flv(path, frames, wave):
-    """Writes flv1 video and mp3 audio, as CREMA-D's VideoFlash."""
-    options = {"fflags": "+bitexact"}  # no version strings: equal bytes
-    with av.open(str(path), "w", format="flv", options=options) as container:
-        video = container.add_stream("flv", rate=FPS)
-        video.height, video.width = frames.shape[1:3]
-        video.pix_fmt = "yuv420p"
-        video.bit_rate = 2_000_000
-        video.codec_context.time_base = fractions.Fraction(1, FPS)
-        video.codec_context.thread_count = 1
-        audio = container.add_stream("libmp3lame", rate=FLV_RATE, layout="mono")
-        for stream in (video, audio):
-            stream.codec_context.flags |= av.codec.context.Flags.bitexact
-        for k, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts = k
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
-        sound = av.AudioFrame.from_ndarray(
-            wave[None].astype("float32"), format="fltp", layout="mono"
-        )
-        sound.rate = RATE
-        sound.pts = 0
-        resampler = av.AudioResampler(
-            format=audio.format, layout="mono", rate=audio.rate
-        )
-        for part in [*resampler.resample(sound), *resampler.resample(None)]:
-            container.mux(audio.encode(part))
-        container.mux(audio.encode(None))
 
 
 def _write_lists(folder, names, split, seed):
