@@ -11,6 +11,8 @@ from keras_balance.data.loading.splits import Split
 from keras_balance.data.loading.splits import cut_groups
 from keras_balance.data.loading.splits import stratified_cut
 from keras_balance.data.preparation.doctor import Doctor
+from keras_balance.data.preparation.leaves import flatten
+from keras_balance.data.preparation.leaves import nest
 from keras_balance.data.preparation.prepare import Job
 from keras_balance.data.preparation.prepare import prepare_rows
 from keras_balance.data.preparation.prepared import PreparedData
@@ -102,7 +104,10 @@ class DataSet:
         raise NotImplementedError(f"{type(self).__name__} must define items")
 
     def inputs(self, settings):
-        """What a decoded sample has: dict from modality to `Input`."""
+        """What a decoded sample has: dict from modality to `Input`.
+
+        A modality of several arrays has a dict of them, by name.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define inputs")
 
     def decode(self, item, settings, rng=None):
@@ -111,11 +116,12 @@ class DataSet:
         Args:
             item: one of `items()`.
             settings: `Settings`.
-            rng: `numpy.random.Generator` where the set draws at random.
+            rng: `numpy.random.Generator` of what is drawn at random; None for
+                rows that are stored.
 
         Returns:
-            A tuple `(dict from modality to array, list of warnings)`, the
-            arrays as `inputs` says, a warning beginning with `"name: "`.
+            A tuple `(dict from modality to array or arrays, list of
+            warnings)`, as `inputs` says, a warning beginning with `"name: "`.
 
         Raises:
             MediaError: a file is not what it should be.
@@ -194,7 +200,7 @@ class DataSet:
             cache_dir: where the arrays go.
             settings: `Settings`.
             constants: dict of whole arrays stored beside the rows: inputs
-                that are not decoded item by item.
+                that are not decoded item by item, by their dotted names.
             **options: of `prepare`.
 
         Returns:
@@ -203,8 +209,13 @@ class DataSet:
         if hasattr(settings, "reader"):
             readers.get(settings.reader)  # refused before any work
         constants = constants or {}
-        inputs = self.inputs(settings)
+        inputs = flatten(self.inputs(settings))
         decoded = [name for name in inputs if name not in constants]
+
+        def decode(item):
+            values, warnings = self.decode(item, settings)
+            return flatten(values), warnings
+
         job = Job(
             name=self.name,
             front_end={
@@ -217,18 +228,15 @@ class DataSet:
                 name: (tuple(inputs[name].shape), inputs[name].dtype)
                 for name in decoded
             },
-            decode=lambda item: self.decode(item, settings),
+            decode=decode,
             constants=constants,
         )
         shards = prepare_rows(job, cache_dir, **options)
+        arrays = {name: shards.arrays[name] for name in inputs}
+        arrays |= {name: shards.select(name) for name in decoded}
         parts = {item.name: item.part for item in items}
         return PreparedData(
-            arrays={
-                name: shards.select(name)
-                if name in decoded
-                else shards.arrays[name]
-                for name in inputs
-            },
+            arrays=nest(arrays),
             labels=shards.labels,
             names=shards.names,
             checksum=shards.checksum,

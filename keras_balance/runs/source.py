@@ -63,7 +63,7 @@ def load(recipe, plan, progress):
             return None
         return datasets.BatchDataset(prepared, indices, size, seed, shuffle)
 
-    notes = [*split.description, *grouped(prepared.warnings)]
+    notes = [*split.description, *prepared.notes, *grouped(prepared.warnings)]
     if prepared.skipped:
         notes.append(f"{len(prepared.skipped)} broken samples were left out")
     return Parts(

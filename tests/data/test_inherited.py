@@ -1,11 +1,13 @@
 """What a data set inherits, on the smallest one there is."""
 
 import hashlib
+import os
 import shutil
 
 import numpy as np
 import pytest
 
+from keras_balance.data import Input
 from keras_balance.data import Item
 from keras_balance.data.loading.batches import BatchDataset
 from keras_balance.data.loading.splits import PARTS
@@ -76,6 +78,35 @@ def test_a_label_may_be_an_array(tones, tones_folder, tmp_path, monkeypatch):
     assert y.dtype == np.float32
 
 
+def test_a_modality_of_several_arrays(
+    tones, tones_folder, tmp_path, monkeypatch
+):
+    """Token ids and a mask: stored apart, given together, judged as one."""
+    kind = type(tones)
+    inputs, decode = kind.inputs, kind.decode
+
+    def inputs_of_two(self, settings):
+        ids, mask = Input((8,), "int32"), Input((8,), "bool")
+        text = {"ids": ids, "mask": mask}
+        return {"audio": inputs(self, settings)["audio"], "text": text}
+
+    def decode_two(self, item, settings, rng=None):
+        values, warnings = decode(self, item, settings)
+        ids = values.pop("visual")[0].astype("int32")
+        return {**values, "text": {"ids": ids, "mask": ids > -1}}, warnings
+
+    monkeypatch.setattr(kind, "inputs", inputs_of_two)
+    monkeypatch.setattr(kind, "decode", decode_two)
+    settings = tones.Settings()
+    prepared = tones.prepare(tones_folder, tmp_path / "c", settings)
+    x, _ = BatchDataset(prepared, np.arange(48), 5)[2]
+    values, _ = tones.decode(tones.items(tones_folder, settings)[11], settings)
+    assert x["text"]["mask"].shape == (5, 8) and x["text"]["mask"].all()
+    np.testing.assert_array_equal(x["text"]["ids"][1], values["text"]["ids"])
+    np.testing.assert_array_equal(x["audio"][1], values["audio"])
+    assert tones.doctor(tones_folder).ok  # the masks are all the same
+
+
 def test_a_sound_copy(tones, tones_folder):
     seen = []
     report = tones.doctor(tones_folder, progress=lambda *a: seen.append(a))
@@ -100,6 +131,27 @@ def test_broken_files_and_counts(tones, tones_folder):
         ("undecodable", arrays[3].stem),
     }
     assert found(report, "note") == {("class-counts", "test")}
+
+
+def test_odd_names_end_no_examination(tones, tones_folder):
+    """A folder, a link to itself and a name that is not UTF-8."""
+    audio, visual = tones_folder / "audio", tones_folder / "visual"
+    (audio / "train_ann_high_00.wav").unlink()
+    (audio / "train_ann_high_00.wav").mkdir()
+    (audio / "train_ann_high_01.wav").unlink()
+    (audio / "train_ann_high_01.wav").symlink_to("train_ann_high_01.wav")
+    odd = os.fsdecode(b"train_ann_high_\xff")
+    (audio / "train_ann_high_02.wav").rename(audio / f"{odd}.wav")
+    (visual / "train_ann_high_02.npy").write_bytes(b"")
+    report = tones.doctor(tones_folder)
+    assert found(report) == {
+        ("missing", "audio/train_ann_high_00.wav"),
+        ("missing", "audio/train_ann_high_01.wav"),
+        ("missing", "audio/train_ann_high_02.wav"),
+        ("empty", "visual/train_ann_high_02.npy"),
+        ("missing", f"visual/{odd}.npy"),
+    }
+    assert "\\udcff" in report.to_json()
 
 
 def test_content_in_two_parts(tones, tones_folder):
@@ -184,6 +236,12 @@ def test_not_here(tones, tmp_path):
         with pytest.raises(UsageError, match=text) as caught:
             tones.prepare(folder, tmp_path / "c", tones.Settings())
         assert "keras-balance data fetch tones" in caught.value.hint
+
+
+def test_what_cannot_be_fetched_is_said(tones, tmp_path):
+    with pytest.raises(UsageError, match="Tones and pictures is not free") as e:
+        tones.fetch(tmp_path)
+    assert "audio: this package's write_demo writes it" in e.value.message
 
 
 def test_a_set_must_say_what_it_is(tones):

@@ -74,7 +74,7 @@ class BatchDataset(keras.utils.PyDataset):
         return -(-len(self.indices) // self.batch_size)
 
     def __getitem__(self, index):
-        """Returns batch `index`: `(dict of arrays, labels)`."""
+        """Returns batch `index`: `(inputs by modality, labels)`."""
         if not 0 <= index < len(self):
             raise IndexError(
                 f"expected a batch below {len(self)}. Received: index={index}"
@@ -94,9 +94,14 @@ class BatchDataset(keras.utils.PyDataset):
         return self._read_rows(self.order[start : start + self.batch_size])
 
     def _read_rows(self, rows):
-        x = {}
-        for name, array in self.prepared.arrays.items():
-            x[name] = np.empty((len(rows), *array.shape[1:]), array.dtype)
-            for i, row in enumerate(rows):
-                x[name][i] = array[row]
-        return x, np.asarray(self.prepared.labels[rows])
+        return _take(self.prepared.arrays, rows), self.prepared.labels[rows]
+
+
+def _take(arrays, rows):
+    """Rows of an array, or of each array of dicts in dicts."""
+    if isinstance(arrays, dict):
+        return {name: _take(array, rows) for name, array in arrays.items()}
+    taken = np.empty((len(rows), *arrays.shape[1:]), arrays.dtype)
+    for i, row in enumerate(rows):
+        taken[i] = arrays[row]
+    return taken

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_balance.data.preparation.leaves import flatten
 from keras_balance.data.preparation.problems import Problem
 from keras_balance.data.preparation.problems import listing
 
@@ -28,11 +29,14 @@ class Content(NamedTuple):
     digest: str
 
 
-def digest_of(array):
-    """The hex digest of an array's type, shape and values."""
-    array = np.ascontiguousarray(array)
-    head = f"{array.dtype.str}{array.shape}".encode()
-    return hashlib.sha256(head + array.tobytes()).hexdigest()
+def digest_of(value):
+    """The hex digest of an array's type, shape and values, or of several's."""
+    state = hashlib.sha256()
+    for name, array in flatten({"": value}).items():
+        array = np.ascontiguousarray(array)
+        state.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        state.update(array.tobytes())
+    return state.hexdigest()
 
 
 def copies(contents, known):

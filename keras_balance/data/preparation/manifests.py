@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -78,7 +79,7 @@ def pointers_in_git(folder, paths):
     try:
         answer = subprocess.run(
             ["git", "-C", str(folder), "cat-file", "--batch"],
-            input=asked.encode(),
+            input=os.fsencode(asked),
             capture_output=True,
             check=True,
         ).stdout

@@ -41,8 +41,8 @@ class PreparedData:
     """What `prepare` returns.
 
     Attributes:
-        arrays: dict of array-likes of shape `(N, ...)`, by modality. Indexing
-            them reads from the disk.
+        arrays: dict of array-likes of shape `(N, ...)`, by modality, or of
+            dicts of several. Indexing them reads from the disk.
         labels: int32 array of shape `(N,)`, or float32 where the set's labels
             are no classes.
         names: list of N sample names.
