@@ -2,6 +2,8 @@ import contextlib
 import http.server
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
 import threading
 import tomllib
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from keras_balance import data as datasets
+from keras_balance.data.preparation import download
 
 cremad = datasets.get("cremad")
 avdigits = datasets.get("avdigits")
@@ -46,6 +49,37 @@ def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("avdigits")
     avdigits.write_demo(folder, images=200, indices=11)
     return folder
+
+
+@pytest.fixture
+def copy(demo, tmp_path):
+    """A copy of the generated CREMA-D that a test may break."""
+    folder = tmp_path / "data"
+    shutil.copytree(demo, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(demo, settings, tmp_path_factory):
+    """The generated CREMA-D, prepared; tests do not change it."""
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, cremad.prepare(demo, cache, settings, workers=2)
+
+
+@pytest.fixture
+def run():
+    """Runs code in a process of its own, with arguments."""
+
+    def call(code, *arguments):
+        return subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=120,
+        )
+
+    return call
 
 
 @pytest.fixture
@@ -148,6 +182,15 @@ def serve_locally():
 def serve():
     """The context manager that runs a local HTTP server."""
     return serve_locally
+
+
+@pytest.fixture
+def server(monkeypatch, serve):
+    """`(state, url)` of a local server that is asked again at once."""
+    monkeypatch.setattr(download, "PAUSE", 0.01)
+    monkeypatch.setattr(download, "TIMEOUT", 5)
+    with serve() as (state, url):
+        yield state, url
 
 
 @pytest.fixture(scope="session")

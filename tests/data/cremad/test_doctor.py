@@ -1,5 +1,4 @@
 import csv
-import gzip
 import hashlib
 import json
 import shutil
@@ -12,17 +11,9 @@ from keras_balance import data as datasets
 from keras_balance.data.cremad.names import FOLDERS
 from keras_balance.data.cremad.split import read_lists
 from keras_balance.data.preparation.manifests import pointers_in_git
-from keras_balance.data.preparation.manifests import read_manifest
 from keras_balance.errors import UsageError
 
 cremad = datasets.get("cremad")
-
-
-@pytest.fixture
-def copy(demo, tmp_path):
-    folder = tmp_path / "data"
-    shutil.copytree(demo, folder)
-    return folder
 
 
 def found(report, severity="error"):
@@ -141,19 +132,6 @@ def test_genuine_wavs_against_the_published_manifest(real, tmp_path):
     assert len(known) == 4 and "1064_IEO_DIS_MD" in known
 
 
-def test_the_published_manifest(real):
-    path = real / "cremad" / "cremad_manifest.csv.gz"
-    expected = read_manifest(path)
-    with gzip.open(path, "rt") as file:
-        assert len(expected) == sum(1 for _ in file) - 1 == 22326
-    sizes = {}
-    for name, (_, size) in expected.items():
-        folder = name.split("/")[0]
-        sizes[folder] = sizes.get(folder, 0) + size
-    assert sizes["AudioWAV"] == 605_899_936
-    assert sizes["VideoFlash"] == 2_443_021_141
-
-
 def test_pointers_of_a_git_clone(copy):
     def git(*arguments):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
@@ -191,11 +169,6 @@ def test_pointers_of_a_git_clone(copy):
     assert found(cremad.doctor(copy)) == {
         ("wrong-sha256", "AudioWAV/1001_IEO_ANG_MD.wav")
     }
-
-
-def test_without_git(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert pointers_in_git(tmp_path, ["AudioWAV/a.wav"]) == {}
 
 
 def test_clips_in_two_splits(copy):
@@ -261,22 +234,6 @@ def test_missing_lists_are_a_problem(copy):
     (copy / "test.csv").unlink()
     report = cremad.doctor(copy)
     assert {kind for kind, _ in found(report)} == {"split-file"}
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("path,size\n", "columns path,sha256,size"),
-        ("path,sha256,size\na,b,c\n", "line 2: expected path,sha256,size"),
-        (None, "expected a manifest"),
-    ],
-)
-def test_bad_manifests(demo, tmp_path, text, message):
-    path = tmp_path / "m.csv"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(UsageError, match=message):
-        cremad.doctor(demo, path)
 
 
 def test_no_folder(tmp_path):

@@ -1,6 +1,4 @@
-import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +8,6 @@ import numpy as np
 import pytest
 
 from keras_balance import data as datasets
-from keras_balance.data.cremad import choose_frames
-from keras_balance.data.cremad import tile
-from keras_balance.data.cremad.names import FOLDERS
-from keras_balance.data.decoding.media import read_audio
-from keras_balance.data.decoding.media import read_frames
 from keras_balance.data.preparation import shards
 from keras_balance.errors import UsageError
 
@@ -24,90 +17,6 @@ cremad = datasets.get("cremad")
 def content(folder):
     """The bytes of every file of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def run(code, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        timeout=120,
-    )
-
-
-@pytest.fixture
-def copy(demo, tmp_path):
-    """A copy of the demo set that a test may break."""
-    folder = tmp_path / "data"
-    shutil.copytree(demo, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def whole(demo, settings, tmp_path_factory):
-    cache = tmp_path_factory.mktemp("cache")
-    return cache, cremad.prepare(demo, cache, settings, workers=2)
-
-
-def test_rows_are_the_decoded_files(demo, whole):
-    prepared = whole[1]
-    assert prepared.names == sorted(prepared.names) and len(prepared) == 36
-    for i in (0, 17, 35):
-        name = prepared.names[i]
-        wave = read_audio(demo / "AudioWAV" / f"{name}.wav", 22050)
-        expected = np.concatenate([wave] * 3)[:66150]
-        np.testing.assert_array_equal(prepared.arrays["audio"][i], expected)
-        frames = read_frames(demo / "VideoFlash" / f"{name}.flv")
-        frames = np.concatenate([frames, frames[-1:], frames[-1:]])[:3]
-        np.testing.assert_array_equal(prepared.arrays["visual"][i], frames)
-        emotion = name.split("_")[2]
-        assert "NEU HAP SAD FEA DIS ANG".split()[prepared.labels[i]] == emotion
-    assert prepared.labels.dtype == np.int32
-    assert prepared.skipped == []
-
-
-def test_short_clips_are_listed(demo, whole):
-    short = [
-        path.stem
-        for path in sorted((demo / "VideoFlash").glob("*.flv"))
-        if len(read_frames(path)) < 3
-    ]
-    assert short
-    listed = [text.partition(":")[0] for text in whole[1].warnings]
-    assert listed == short
-
-
-def test_genuine_wavs_are_tiled(real, tmp_path):
-    for path in sorted((real / "cremad" / "AudioWAV").glob("*.wav")):
-        wave = read_audio(path, 22050)
-        tiled = tile(wave, 66150)
-        # The authors' rule: three copies, cut to 3 s, clipped.
-        expected = np.clip(np.tile(wave, 3)[:66150], -1, 1)
-        np.testing.assert_array_equal(tiled, expected)
-        assert tiled.dtype == np.float32
-
-
-def test_tile_clips():
-    wave = np.array([1.5, -2.0, 0.5], "float32")
-    np.testing.assert_array_equal(tile(wave, 4), [1, -1, 0.5, 1])
-
-
-@pytest.mark.parametrize(
-    "available, wanted, expected",
-    [
-        (3, 1, [0]),
-        (3, 3, [0, 1, 2]),
-        (5, 3, [0, 2, 4]),
-        (4, 3, [0, 2, 3]),
-        (60, 3, [0, 30, 59]),
-        (2, 3, [0, 1, 1]),
-        (1, 3, [0, 0, 0]),
-        (7, 2, [0, 6]),
-    ],
-)
-def test_choice_of_frames(available, wanted, expected):
-    assert choose_frames(available, wanted).tolist() == expected
 
 
 def test_second_call_decodes_nothing(demo, settings, whole, monkeypatch):
@@ -174,7 +83,7 @@ cremad.prepare(data, cache, settings, workers=2, progress=progress)
 
 @pytest.mark.parametrize("where", [1, 6, 20, 36, "manifest", "replace"])
 def test_a_killed_preparation_resumes(
-    demo, settings, whole, tmp_path, where, monkeypatch
+    run, demo, settings, whole, tmp_path, where, monkeypatch
 ):
     killed = run(PREPARE, demo, tmp_path, where)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -195,7 +104,9 @@ def test_a_killed_preparation_resumes(
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_journal_line_cut_short_is_forgotten(demo, settings, whole, tmp_path):
+def test_a_journal_line_cut_short_is_forgotten(
+    run, demo, settings, whole, tmp_path
+):
     run(PREPARE, demo, tmp_path, 20)
     (journal,) = tmp_path.glob("*.partial/" + shards.JOURNAL)
     journal.write_text(journal.read_text()[:-30])
@@ -331,89 +242,6 @@ def test_bad_arguments(demo, settings, tmp_path):
             cremad.Settings(**values)
     with pytest.raises(ValueError, match="frame_size=0"):
         cremad.Settings(frame_size=(0, 48))
-
-
-def test_a_silent_clip_is_refused_unless_published(
-    copy, settings, tmp_path, monkeypatch
-):
-    wav = sorted((copy / "AudioWAV").glob("*.wav"))[7]
-    data = wav.read_bytes()
-    wav.write_bytes(data[:44] + bytes(len(data) - 44))
-    with pytest.raises(UsageError, match=f"silent: {wav}"):
-        cremad.prepare(copy, tmp_path / "a", settings)
-    monkeypatch.setitem(cremad.known, wav.stem, "silent")
-    prepared = cremad.prepare(copy, tmp_path / "b", settings)
-    assert f"{wav.stem}: silent, as published; kept." in prepared.warnings
-
-
-LIMITED = """
-import resource, sys
-from keras_balance import data as datasets
-cremad = datasets.get("cremad")
-from keras_balance.errors import UsageError
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    cremad.prepare(*sys.argv[1:3], cremad.Settings(frame_size=(32, 48)))
-except UsageError as error:
-    print(error)
-    sys.exit(2)
-"""
-
-
-def assert_full(text, cache):
-    need = 36 * (66150 * 4 + 3 * 32 * 48 * 3)
-    assert f"the prepared data needs {need} bytes" in text
-    assert "bytes free" in text and "--cache-dir" in text
-    assert not list(cache.rglob("*.npy"))
-    assert not list(cache.rglob(shards.MANIFEST))
-
-
-def test_a_file_size_limit_is_a_full_disk(demo, tmp_path):
-    limited = run(LIMITED, demo, tmp_path)
-    assert limited.returncode == 2, limited.stderr
-    assert_full(limited.stdout, tmp_path)
-
-
-@pytest.mark.parametrize("call", [1, 2, 5])
-def test_the_disk_fills_up_while_writing(
-    demo, settings, tmp_path, monkeypatch, call
-):
-    calls, original = [], os.fsync
-
-    def fsync(handle):
-        calls.append(handle)
-        if len(calls) > call:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        original(handle)
-
-    monkeypatch.setattr(shards.os, "fsync", fsync)
-    with pytest.raises(UsageError) as caught:
-        cremad.prepare(demo, tmp_path, settings)
-    assert_full(str(caught.value), tmp_path)
-
-
-PEAK = """
-import resource, sys
-from keras_balance import data as datasets
-cremad = datasets.get("cremad")
-settings = cremad.Settings(frame_size=(240, 320), split="actors")
-prepared = cremad.prepare(*sys.argv[1:3], settings, workers=2)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
-
-
-def test_peak_memory_does_not_grow_with_the_data(demo, tmp_path):
-    small = tmp_path / "small"
-    for folder, end in FOLDERS.items():
-        (small / folder).mkdir(parents=True)
-        for path in sorted((demo / folder).glob(f"*{end}"))[:6]:
-            shutil.copy(path, small / folder)
-    peaks = [
-        int(run(PEAK, folder, tmp_path / folder.name).stdout)
-        for folder in (small, demo)
-    ]
-    # 30 more clips of 0.95 MB each (29 MB) fit into a bound of 10 MB.
-    assert peaks[1] - peaks[0] < 10, peaks
 
 
 def test_two_processes_prepare_one_set_once(demo, tmp_path, settings):
