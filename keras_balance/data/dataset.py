@@ -317,8 +317,18 @@ class DataSet:
 
 
 def part_numbers(parts):
-    """The places in `PARTS` of part names: int8, -1 for None."""
+    """The places in `PARTS` of part names: int8, -1 for None.
+
+    Raises:
+        ValueError: a name is none of `PARTS`.
+    """
     places = {None: -1, **{part: k for k, part in enumerate(PARTS)}}
+    other = set(parts) - places.keys()
+    if other:
+        raise ValueError(
+            f"expected parts among {', '.join(PARTS)}, or None. Received: "
+            f"{', '.join(sorted(map(str, other)))}"
+        )
     return np.array([places[part] for part in parts], "int8")
 
 
