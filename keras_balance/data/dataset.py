@@ -251,7 +251,8 @@ class DataSet:
         """Splits the prepared set, by the parts of its items.
 
         Where no item is of the validation part, one is cut from train: whole
-        groups where the items have some, else stratified by class.
+        groups where the items have some, else stratified by class, else (the
+        labels are no classes) at random.
 
         Args:
             prepared: `PreparedData` made with the same settings.
@@ -268,16 +269,18 @@ class DataSet:
         text = list(prepared.notes)
         if not len(validation) and settings.validation:
             size, seed = settings.validation, settings.split_seed
-            if prepared.groups is None:
-                how = "stratified by class"
-                train, validation = stratified_cut(
-                    prepared.labels, train, size, seed
-                )
-            else:
+            labels = prepared.labels
+            if prepared.groups is not None:
                 how = "whole groups"
-                train, validation = cut_groups(
-                    prepared.groups, train, size, seed
-                )
+                cut = cut_groups(prepared.groups, train, size, seed)
+            elif labels.ndim == 1 and labels.dtype.kind == "i":
+                how = "stratified by class"
+                cut = stratified_cut(labels, train, size, seed)
+            else:
+                how = "at random"
+                one = np.zeros(len(labels), "int32")
+                cut = stratified_cut(one, train, size, seed)
+            train, validation = cut
             text.append(
                 f"Validation: {len(validation)} samples cut from train, {how}, "
                 f"seed {seed}."

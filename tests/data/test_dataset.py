@@ -34,40 +34,45 @@ def test_without_validation(tones, tones_folder, tmp_path):
     assert [len(getattr(cut, part)) for part in PARTS] == [32, 0, 16]
 
 
-def test_without_groups_the_cut_is_stratified(
-    tones, tones_folder, tmp_path, monkeypatch
-):
+@pytest.fixture
+def ungrouped(tones, monkeypatch):
+    """Gives the items no groups, and labels by a function of theirs."""
     original = type(tones).items
 
-    def ungrouped(self, *arguments):
-        return [
-            Item(i.name, i.label, i.files, i.part)
-            for i in original(self, *arguments)
-        ]
+    def replace(label):
+        def items(self, *arguments):
+            return [
+                Item(i.name, label(i.label), i.files, i.part)
+                for i in original(self, *arguments)
+            ]
 
-    monkeypatch.setattr(type(tones), "items", ungrouped)
+        monkeypatch.setattr(type(tones), "items", items)
+
+    return replace
+
+
+def test_without_groups_the_cut_is_stratified(
+    tones, tones_folder, tmp_path, ungrouped
+):
+    ungrouped(int)
     settings = tones.Settings(validation=0.25)
     prepared = tones.prepare(tones_folder, tmp_path / "c", settings)
     cut = tones.split(prepared, tones_folder, settings)
     assert np.bincount(prepared.labels[cut.validation]).tolist() == [4, 4]
 
 
-def test_a_label_may_be_an_array(tones, tones_folder, tmp_path, monkeypatch):
-    original = type(tones).items
-
-    def measured(self, *arguments):
-        return [
-            Item(i.name, np.array([i.label, 0.5], "float32"), i.files, i.part)
-            for i in original(self, *arguments)
-        ]
-
-    monkeypatch.setattr(type(tones), "items", measured)
-    prepared = tones.prepare(tones_folder, tmp_path / "c", tones.Settings())
+def test_a_label_may_be_an_array(tones, tones_folder, tmp_path, ungrouped):
+    ungrouped(lambda label: np.array([label, 0.5], "float32"))
+    settings = tones.Settings(validation=0.25)
+    prepared = tones.prepare(tones_folder, tmp_path / "c", settings)
     assert prepared.labels.shape == (48, 2)
     assert prepared.labels.dtype == np.float32
     _, y = BatchDataset(prepared, np.arange(48), 5)[0]
     np.testing.assert_array_equal(y, prepared.labels[:5])
     assert y.dtype == np.float32
+    cut = tones.split(prepared, tones_folder, settings)
+    assert [len(getattr(cut, part)) for part in PARTS] == [24, 8, 16]
+    assert "8 samples cut from train, at random" in cut.description[-1]
 
 
 def test_a_modality_of_several_arrays(

@@ -123,7 +123,8 @@ def cut_groups(groups, indices, fraction, seed):
     Args:
         groups: list of N group names.
         indices: integer array, the samples to cut.
-        fraction: of the groups, between 0 and 1; at least one of them.
+        fraction: of the groups, between 0 and 1; at least one of them is cut
+            and one stays.
         seed: integer.
 
     Returns:
@@ -131,7 +132,7 @@ def cut_groups(groups, indices, fraction, seed):
     """
     own = np.array([groups[i] for i in indices])
     names = np.unique(own)
-    count = max(1, round(fraction * len(names)))
+    count = min(max(1, round(fraction * len(names))), len(names) - 1)
     drawn = np.random.default_rng(seed).permutation(names)[:count]
     chosen = np.isin(own, drawn)
     indices = np.asarray(indices, "int64")

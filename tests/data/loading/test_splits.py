@@ -58,7 +58,7 @@ def test_shared_names_the_parts():
     }
 
 
-@pytest.mark.parametrize("fraction, count", [(0.01, 1), (0.5, 3), (0.99, 6)])
+@pytest.mark.parametrize("fraction, count", [(0.01, 1), (0.5, 3), (0.99, 5)])
 def test_groups_are_cut_whole(fraction, count):
     groups = [f"g{k % 6}" for k in range(30)]
     rest, part = cut_groups(groups, np.arange(30), fraction, seed=1)
@@ -67,3 +67,8 @@ def test_groups_are_cut_whole(fraction, count):
     assert sorted([*rest, *part]) == list(range(30))
     again = cut_groups(groups, np.arange(30), fraction, seed=1)[1]
     np.testing.assert_array_equal(part, again)
+
+
+def test_a_single_group_is_not_cut():
+    rest, part = cut_groups(["a"] * 4, np.arange(4), 0.5, seed=0)
+    assert len(rest) == 4 and len(part) == 0
