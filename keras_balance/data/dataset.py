@@ -8,8 +8,8 @@ import numpy as np
 from keras_balance.data.decoding import readers
 from keras_balance.data.loading.splits import PARTS
 from keras_balance.data.loading.splits import Split
-from keras_balance.data.loading.splits import cut_groups
-from keras_balance.data.loading.splits import stratified_cut
+from keras_balance.data.loading.splits import cut_validation
+from keras_balance.data.loading.splits import part_numbers
 from keras_balance.data.preparation.doctor import Doctor
 from keras_balance.data.preparation.leaves import flatten
 from keras_balance.data.preparation.leaves import nest
@@ -269,18 +269,9 @@ class DataSet:
         text = list(prepared.notes)
         if not len(validation) and settings.validation:
             size, seed = settings.validation, settings.split_seed
-            labels = prepared.labels
-            if prepared.groups is not None:
-                how = "whole groups"
-                cut = cut_groups(prepared.groups, train, size, seed)
-            elif labels.ndim == 1 and labels.dtype.kind == "i":
-                how = "stratified by class"
-                cut = stratified_cut(labels, train, size, seed)
-            else:
-                how = "at random"
-                one = np.zeros(len(labels), "int32")
-                cut = stratified_cut(one, train, size, seed)
-            train, validation = cut
+            train, validation, how = cut_validation(
+                prepared.labels, prepared.groups, train, size, seed
+            )
             text.append(
                 f"Validation: {len(validation)} samples cut from train, {how}, "
                 f"seed {seed}."
@@ -317,22 +308,6 @@ class DataSet:
                 only a person can get it: the message says how.
         """
         fetch(self.title, self.sources, Path(data_dir), progress)
-
-
-def part_numbers(parts):
-    """The places in `PARTS` of part names: int8, -1 for None.
-
-    Raises:
-        ValueError: a name is none of `PARTS`.
-    """
-    places = {None: -1, **{part: k for k, part in enumerate(PARTS)}}
-    other = set(parts) - places.keys()
-    if other:
-        raise ValueError(
-            f"expected parts among {', '.join(PARTS)}, or None. Received: "
-            f"{', '.join(sorted(map(str, other)))}"
-        )
-    return np.array([places[part] for part in parts], "int8")
 
 
 def _groups(items, names):

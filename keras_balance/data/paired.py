@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from keras_balance.data.dataset import DataSet
-from keras_balance.data.dataset import part_numbers
 from keras_balance.data.decoding.files import MediaError
 from keras_balance.data.decoding.labelled_images import find_pairs
 from keras_balance.data.decoding.labelled_images import read_pair
@@ -15,6 +14,7 @@ from keras_balance.data.loading.pairing import NoPartnerError
 from keras_balance.data.loading.pairing import first_of_each
 from keras_balance.data.loading.pairing import pair_by_class
 from keras_balance.data.loading.splits import PARTS
+from keras_balance.data.loading.splits import part_numbers
 from keras_balance.data.loading.splits import stratified_cut
 from keras_balance.data.preparation.content import Content
 from keras_balance.data.preparation.content import digest_of

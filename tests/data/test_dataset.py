@@ -5,7 +5,6 @@ import pytest
 
 from keras_balance.data import Input
 from keras_balance.data import Item
-from keras_balance.data.dataset import part_numbers
 from keras_balance.data.loading.batches import BatchDataset
 from keras_balance.data.loading.splits import PARTS
 from keras_balance.errors import UsageError
@@ -121,9 +120,3 @@ def test_a_set_must_say_what_it_is(tones):
     base = type(tones).__mro__[1](tones)
     with pytest.raises(NotImplementedError, match="DataSet must define items"):
         base.items(None, None)
-
-
-def test_parts_are_three_or_none():
-    assert part_numbers(["test", None, "train"]).tolist() == [2, -1, 0]
-    with pytest.raises(ValueError, match="Received: dev, val"):
-        part_numbers(["val", "train", "dev"])

@@ -139,6 +139,28 @@ def cut_groups(groups, indices, fraction, seed):
     return np.sort(indices[~chosen]), np.sort(indices[chosen])
 
 
+def cut_validation(labels, groups, train, fraction, seed):
+    """Cuts validation off train as well as labels and groups allow.
+
+    Args:
+        labels: array of shape `(N, ...)`.
+        groups: list of N group names, or None.
+        train: integer array, the samples to cut.
+        fraction: between 0 and 1.
+        seed: integer.
+
+    Returns:
+        A tuple `(rest, part, how)`, `how` in words.
+    """
+    if groups is not None:
+        return *cut_groups(groups, train, fraction, seed), "whole groups"
+    if labels.ndim == 1 and labels.dtype.kind == "i":
+        cut = stratified_cut(labels, train, fraction, seed)
+        return *cut, "stratified by class"
+    one = np.zeros(len(labels), "int32")
+    return *stratified_cut(one, train, fraction, seed), "at random"
+
+
 def shared(parts):
     """Finds what is in more than one part.
 
@@ -154,3 +176,19 @@ def shared(parts):
         for name in set(names):
             where.setdefault(name, []).append(part)
     return {n: sorted(p) for n, p in sorted(where.items()) if len(p) > 1}
+
+
+def part_numbers(parts):
+    """The places in `PARTS` of part names: int8, -1 for None.
+
+    Raises:
+        ValueError: a name is none of `PARTS`.
+    """
+    places = {None: -1, **{part: k for k, part in enumerate(PARTS)}}
+    other = set(parts) - places.keys()
+    if other:
+        raise ValueError(
+            f"expected parts among {', '.join(PARTS)}, or None. Received: "
+            f"{', '.join(sorted(map(str, other)))}"
+        )
+    return np.array([places[part] for part in parts], "int8")

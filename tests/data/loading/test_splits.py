@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from keras_balance.data.loading.splits import cut_groups
 from keras_balance.data.loading.splits import largest_remainder
+from keras_balance.data.loading.splits import part_numbers
 from keras_balance.data.loading.splits import shared
 from keras_balance.data.loading.splits import split_groups
 from keras_balance.data.loading.splits import stratified_cut
@@ -72,3 +73,9 @@ def test_groups_are_cut_whole(fraction, count):
 def test_a_single_group_is_not_cut():
     rest, part = cut_groups(["a"] * 4, np.arange(4), 0.5, seed=0)
     assert len(rest) == 4 and len(part) == 0
+
+
+def test_parts_are_three_or_none():
+    assert part_numbers(["test", None, "train"]).tolist() == [2, -1, 0]
+    with pytest.raises(ValueError, match="Received: dev, val"):
+        part_numbers(["val", "train", "dev"])
