@@ -234,7 +234,7 @@ class DataSet:
         shards = prepare_rows(job, cache_dir, **options)
         arrays = {name: shards.arrays[name] for name in inputs}
         arrays |= {name: shards.select(name) for name in decoded}
-        parts = {item.name: item.part for item in items}
+        kept = [items[row] for row in shards.rows]
         return PreparedData(
             arrays=nest(arrays),
             labels=shards.labels,
@@ -243,8 +243,8 @@ class DataSet:
             folder=shards.folder,
             skipped=shards.skipped,
             warnings=shards.warnings,
-            parts=part_numbers([parts[name] for name in shards.names]),
-            groups=_groups(items, shards.names),
+            parts=part_numbers([item.part for item in kept]),
+            groups=_groups(kept),
         )
 
     def split(self, prepared, data_dir, settings):
@@ -310,8 +310,6 @@ class DataSet:
         fetch(self.title, self.sources, Path(data_dir), progress)
 
 
-def _groups(items, names):
-    groups = {item.name: item.group for item in items}
-    if not any(group is not None for group in groups.values()):
-        return None
-    return [groups[name] for name in names]
+def _groups(items):
+    groups = [item.group for item in items]
+    return None if set(groups) == {None} else groups
