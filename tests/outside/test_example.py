@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def test_names_are_read_without_importing_the_package(run_with_example):
     out = run_with_example(
@@ -65,3 +67,32 @@ def test_the_data_set_works_in_the_commands(run_with_example, tmp_path):
     words += ["--cache-dir", cache, "--set", "seconds=0.25"]
     prepared = json.loads(run_with_example(*data, "prepare", *words))
     assert prepared["samples"] == 48 and prepared["skipped"] == 0
+
+
+# The next one runs the same checks and names the one that fails.
+@pytest.mark.full
+def test_the_method_passes_the_shipped_conformance_test(run_with_example):
+    out = run_with_example(
+        "-c",
+        "from keras_balance.testing import Row, run_method_tests\n"
+        "row = Row('damped', {'damping': 0.9}, neutral={'damping': 1.0})\n"
+        "run_method_tests(row)\n"
+        "print('conforms')\n",
+    )
+    assert out.splitlines()[-1] == "conforms"
+
+
+def test_a_method_that_does_not_conform_is_told_what_failed(run_with_example):
+    out = run_with_example(
+        "-c",
+        "from keras_balance.testing import Row, run_method_tests\n"
+        "row = Row('damped', {'damping': 0.9}, neutral={})\n"
+        "try:\n"
+        "    run_method_tests(row)\n"
+        "except AssertionError as error:\n"
+        "    print(error)\n",
+    )
+    lines = out.splitlines()
+    assert lines[0].startswith("damped-0.9 fails 1 of 24 checks:")
+    assert lines[1].startswith("neutral_hyperparameters_equal_joint_training: ")
+    assert "weights of neutral and joint: they differ by" in lines[1]

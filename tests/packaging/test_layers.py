@@ -10,7 +10,7 @@ LAYERS = (
     ("reports",),
     ("runs",),
     ("callbacks",),
-    ("evaluation",),
+    ("evaluation", "testing"),
     ("methods",),
     ("mechanisms",),
     ("models", "protocols"),
