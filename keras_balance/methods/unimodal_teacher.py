@@ -197,6 +197,9 @@ class UniModalTeacher(BalancedModel):
                     "a Dense layer."
                 )
 
+    def quantized_layers(self):
+        return [*super().quantized_layers(), *self.teachers.values()]
+
     # Phases -------------------------------------------------------------------
 
     def on_epoch_begin(self, epoch, data):

@@ -13,6 +13,7 @@ from keras_balance.models.checks import check_encoders
 from keras_balance.models.checks import check_features
 from keras_balance.models.checks import check_inputs
 from keras_balance.models.checks import check_num_classes
+from keras_balance.models.keras_uses import KerasUses
 
 
 class Outputs(NamedTuple):
@@ -35,7 +36,7 @@ class Outputs(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class MultimodalModel(keras.Model):
+class MultimodalModel(KerasUses):
     """A classifier over several modalities.
 
     Inputs are a dict by modality name, and labels are class indices or
@@ -273,27 +274,6 @@ class MultimodalModel(keras.Model):
         taken = {i for group in groups for i in group}
         groups.append([i for i in index.values() if i not in taken])
         return groups
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        # Keras leaves random states out; without them training that goes on
-        # after loading differs from training that was never interrupted.
-        for i, state in enumerate(self._random_state_variables()):
-            store[f"random_{i}"] = state
-
-    def load_own_variables(self, store):
-        keys = list(store.keys())
-        random = [key for key in keys if key.startswith("random_")]
-        super().load_own_variables(
-            {key: store[key] for key in keys if key not in random}
-        )
-        for i, state in enumerate(self._random_state_variables()):
-            if f"random_{i}" in random:
-                state.assign(store[f"random_{i}"])
-
-    def _random_state_variables(self):
-        weights = {id(w) for w in self.weights}
-        return [v for v in self.variables if id(v) not in weights]
 
     def _make_fusion(self, fusion):
         fusion = fusions.get(fusion)

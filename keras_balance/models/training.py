@@ -84,6 +84,8 @@ class PhasedTraining(Engine, MultimodalModel):
 
     def compile_from_config(self, config):
         config = keras.saving.deserialize_keras_object(_portable(config))
+        if self.built:
+            config["optimizer"] = self._with_fitting_groups(config["optimizer"])
         self.compile(**config)
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
@@ -253,6 +255,19 @@ class PhasedTraining(Engine, MultimodalModel):
                 "fit until there are more, or shorten those before.",
                 stacklevel=3,
             )
+
+    def _with_fitting_groups(self, optimizer):
+        """A saved optimizer, with groups made anew where variables changed.
+
+        They do where layers were quantized or given LoRA weights after the
+        model was compiled.
+        """
+        if not isinstance(optimizer, PerModality) or not optimizer.groups:
+            return optimizer
+        count = sum(map(len, optimizer.groups))
+        if count == len(self.trainable_variables):
+            return optimizer
+        return PerModality(optimizer.optimizers, self.optimizer_groups())
 
     def _group_optimizer(self):
         """Tells a per-modality optimizer which variable is whose."""

@@ -1,0 +1,58 @@
+"""What Keras users do with a model; all of it: python -m keras_balance.testing.
+
+Here the uses that ask most of a model, on one method of each base class.
+"""
+
+import pytest
+
+from keras_balance import methods
+from keras_balance.testing import matrix
+from keras_balance.testing import uses
+
+# Plain; an optimizer per modality; teachers; a layer of its own; copies.
+UNLIKE = ("joint", "mla", "umt", "agm", "gblend-offline")
+HARD = (
+    uses.clone_and_build,
+    uses.export_saved_model,
+    uses.export_torch,
+    uses.quantize,
+    uses.low_rank_adapters,
+    uses.save_h5,
+)
+
+
+def cases():
+    for slug in methods.names():
+        for use in uses.USES:
+            quick = slug in UNLIKE and use in HARD
+            marks = () if quick else (pytest.mark.full,)
+            yield pytest.param(
+                slug, use, id=f"{slug}-{use.__name__}", marks=marks
+            )
+
+
+@pytest.mark.parametrize("slug, use", cases())
+def test_use(slug, use):
+    found = matrix.state(matrix.short_row(slug), use)
+    assert found.startswith(("pass", "refused (", "plain Keras refuses ("))
+
+
+def test_what_fails_is_told_from_what_is_refused():
+    row = matrix.short_row("joint")
+
+    def broken(make, folder):
+        if type(make()).__name__ != "Functional":
+            raise ValueError("odd")
+
+    def refused(make, folder):
+        model = make()
+        if type(model).__name__ != "Functional":
+            model.compile(loss="mse")
+
+    def by_keras(make, folder):
+        make().compile(loss=3, metrics=3)
+
+    assert matrix.state(row, broken) == "FAILS (ValueError: odd)"
+    assert matrix.state(row, refused).startswith("refused (Regression is not")
+    assert matrix.state(row, by_keras).startswith("plain Keras refuses (")
+    assert matrix.state(row, lambda make, folder: make()) == "pass"
