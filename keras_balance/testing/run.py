@@ -1,15 +1,18 @@
 """Every check of a method, one after the other."""
 
-from keras_balance.testing import edge_cases
-from keras_balance.testing import saving
-from keras_balance.testing import training
 
-CHECKS = (
-    *training.CHECKS,
-    *training.TRACING,
-    *saving.CHECKS,
-    *edge_cases.CHECKS,
-)
+def checks():
+    """All checks; imports Keras, which `--help` need not wait for."""
+    from keras_balance.testing import edge_cases
+    from keras_balance.testing import saving
+    from keras_balance.testing import training
+
+    return (
+        *training.CHECKS,
+        *training.TRACING,
+        *saving.CHECKS,
+        *edge_cases.CHECKS,
+    )
 
 
 def run_method_tests(row):
@@ -22,7 +25,8 @@ def run_method_tests(row):
         AssertionError: names every check that failed, with its message.
     """
     failures = []
-    for check in CHECKS:
+    every = checks()
+    for check in every:
         try:
             check(row)
         except Exception as error:
@@ -33,6 +37,6 @@ def run_method_tests(row):
             for name, error in failures
         ]
         raise AssertionError(
-            f"{row.id} fails {len(failures)} of {len(CHECKS)} checks:\n"
+            f"{row.id} fails {len(failures)} of {len(every)} checks:\n"
             + "\n".join(lines)
         ) from failures[0][1]
