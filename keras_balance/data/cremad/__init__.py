@@ -111,7 +111,7 @@ class CREMAD(DataSet):
         wave = reader.read_audio(wav, rate, allow_silent=known)
         if not wave.any():
             warnings.append(f"{item.name}: silent, as published; kept.")
-        frames = reader.read_frames(flv, per_second=1)
+        frames = reader.read_frames(flv, per_second=1, allow_short=known)
         if len(frames) < settings.frames:
             warnings.append(
                 f"{item.name}: expected {settings.frames} frames at one per "

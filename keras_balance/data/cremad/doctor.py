@@ -14,6 +14,7 @@ from keras_balance.data.cremad.split import PAPER_COUNTS
 from keras_balance.data.cremad.split import read_lists
 from keras_balance.data.decoding import media
 from keras_balance.data.decoding.files import MediaError
+from keras_balance.data.decoding.files import reading
 from keras_balance.data.loading.splits import shared
 from keras_balance.data.preparation.content import digest_of
 from keras_balance.data.preparation.doctor import Doctor
@@ -54,11 +55,8 @@ class ClipDoctor(Doctor):
         for path in whole:
             what = path.suffix[1:]
             try:
-                if what == "wav":
-                    wave = media.read_audio(path, RATE)
-                    digests[what] = digest_of(wave)
-                else:
-                    digests[what] = self._look_at_video(path, problems)
+                with reading(path):
+                    digests[what] = self._content(path, problems)
             except MediaError as error:
                 name = self.shown(path)
                 problems.append(Problem(error.kind, name, error.text))
@@ -94,7 +92,9 @@ class ClipDoctor(Doctor):
         names = filter(self.needs, self.listed or ())
         return {Path(name).stem for name in names if parse(Path(name).stem)}
 
-    def _look_at_video(self, path, problems):
+    def _content(self, path, problems):
+        if path.suffix == ".wav":
+            return digest_of(media.read_audio(path, RATE))
         if not media.has_audio(path):
             text = "the video has no audio stream (the wav has the sound)."
             name = self.shown(path)

@@ -1,31 +1,65 @@
 """What can be told about a media file before it is decoded."""
 
-import struct
+import contextlib
+import os
 from pathlib import Path
 
+from keras_balance.data.decoding import containers
 from keras_balance.errors import UsageError
 
 LFS_MAGIC = b"version https://git-lfs"
-UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what a streaming writer leaves in RIFF
-FLV_TAG_TYPES = (8, 9, 18)  # audio, video, script data
 
 
 class MediaError(UsageError):
     """A media file that cannot be used.
 
     Args:
-        kind: one word for tables and tests: `"missing"`, `"empty"`,
-            `"lfs-stub"`, `"truncated"`, `"undecodable"`, `"no-samples"`,
-            `"silent"`, `"no-audio"` or `"no-frames"`.
+        kind: one word for tables and tests: `"missing"`, `"not-a-file"`,
+            `"empty"`, `"lfs-stub"`, `"truncated"`, `"undecodable"`,
+            `"no-samples"`, `"silent"`, `"no-audio"`, `"no-frames"` or
+            `"unreadable"` (an exception that nothing here expects).
         path: the file.
         text: what is wrong with it and what to do.
     """
 
     def __init__(self, kind, path, text):
+        path, text = printable(path), printable(text)
         super().__init__(f"{path}: {text}")
         self.kind = kind
-        self.path = str(path)
+        self.path = path
         self.text = text
+
+
+def printable(text):
+    r"""Returns a text or path that any UTF-8 output takes.
+
+    Bytes of a file's name that are not UTF-8 are shown as `\xe9`.
+    """
+    data = str(text).encode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def reading(name):
+    """Turns any exception into a `MediaError` that names what was read.
+
+    Args:
+        name: the file or sample; a `MediaError` passes with its own.
+
+    Raises:
+        MediaError: of kind `"unreadable"`, with the exception's type and text.
+    """
+    try:
+        yield
+    except MediaError:
+        raise
+    except UsageError as error:
+        raise MediaError("unreadable", name, error.message) from error
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise MediaError(
+            "unreadable", name, f"it cannot be read ({what})."
+        ) from error
 
 
 def check_present(path):
@@ -38,15 +72,24 @@ def check_present(path):
         Its size in bytes.
 
     Raises:
-        MediaError: of kind `"missing"`, `"empty"` or `"lfs-stub"`.
+        MediaError: of kind `"missing"`, `"not-a-file"`, `"empty"`,
+            `"lfs-stub"` or `"unreadable"`.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise MediaError("missing", path, "the file does not exist.")
-    size = path.stat().st_size
-    if size == 0:
-        raise MediaError("empty", path, "the file is empty (0 bytes).")
-    if is_lfs_stub(path):
+    with reading(path):
+        if not path.exists():
+            raise MediaError("missing", path, _dangling(path))
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "neither file nor folder"
+            text = f"expected a file. Received: {what} of that name."
+            raise MediaError("not-a-file", path, text)
+        size = path.stat().st_size
+        if size == 0:
+            raise MediaError("empty", path, "the file is empty (0 bytes).")
+        stub = is_lfs_stub(path)
+    if stub:
         raise MediaError(
             "lfs-stub",
             path,
@@ -65,7 +108,8 @@ def is_lfs_stub(path):
 def check_complete(path):
     """Checks a file's container against its size, without decoding.
 
-    RIFF (wav, avi) and FLV say how long they are; other containers pass.
+    Containers that say how long they are (`containers`) are walked; others
+    pass.
 
     Args:
         path: the file.
@@ -73,43 +117,12 @@ def check_complete(path):
     Raises:
         MediaError: of kind `"truncated"`, or as `check_present`.
     """
-    size = check_present(path)
+    check_present(path)
     with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] == b"RIFF":
-            expected = _riff_size(head)
-        elif head[:3] == b"FLV":
-            file.seek(0)
-            expected = _flv_size(file.read())
-        else:
-            return
-    if size < expected:
-        raise MediaError(
-            "truncated",
-            path,
-            f"the file is truncated: expected at least {expected} bytes from "
-            f"its own header. Received: {size} bytes.",
-        )
+        fault = containers.fault_of(file)
+    if fault:
+        raise MediaError("truncated", path, fault)
 
 
-def _riff_size(head):
-    if len(head) < 8:
-        return 12
-    (size,) = struct.unpack("<I", head[4:8])
-    # Some writers count the padding byte of an odd last chunk, some do not.
-    return 0 if size in UNKNOWN_SIZES else size + 8 - size % 2
-
-
-def _flv_size(data):
-    """Walks the tags of an FLV file; returns the size that they need."""
-    if len(data) < 9:
-        return 13
-    (offset,) = struct.unpack(">I", data[5:9])
-    offset += 4
-    while offset + 4 <= len(data) and data[offset] in FLV_TAG_TYPES:
-        body = int.from_bytes(data[offset + 1 : offset + 4], "big")
-        end = offset + 11 + body
-        if end > len(data):
-            return end
-        offset = end + 4
-    return 0
+def _dangling(path):
+    return f"the file does not exist: a link to {os.readlink(path)}."

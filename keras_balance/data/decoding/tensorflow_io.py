@@ -13,8 +13,10 @@ import numpy as np
 
 from keras_balance.data.decoding.files import MediaError
 from keras_balance.data.decoding.files import check_complete
-from keras_balance.data.decoding.media import finish_wave
-from keras_balance.data.decoding.media import read_frames
+from keras_balance.data.decoding.video import read_frames
+from keras_balance.data.decoding.waves import check_length
+from keras_balance.data.decoding.waves import check_tail
+from keras_balance.data.decoding.waves import finish_wave
 from keras_balance.errors import UsageError
 
 __all__ = ["check_available", "read_audio", "read_frames"]
@@ -74,14 +76,16 @@ def read_audio(path, rate, allow_silent=False):
         with _LOCK:
             audio = tfio.audio.AudioIOTensor(str(path), dtype=tf.int16)
             source = int(audio.rate.numpy())
-            wave = tf.cast(audio.to_tensor(), tf.float32) / 32768.0
+            wave = (tf.cast(audio.to_tensor(), tf.float32) / 32768.0).numpy()
     except (tf.errors.OpError, ValueError) as error:
         raise MediaError(
             "undecodable",
             path,
             f"tensorflow-io cannot decode the audio ({type(error).__name__}).",
         ) from error
-    mono = finish_wave(path, wave.numpy(), source, source, allow_silent)
+    check_tail(path, wave, source)
+    mono = finish_wave(path, wave, source, source, allow_silent)
+    check_length(path, len(mono), source, rate)
     if source == rate:
         return mono
     # The resampler's output is late by half its filter: feed it so much more,

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from stat import S_ISREG
 
 from keras_balance import locks
 from keras_balance.atomic import room
@@ -28,7 +29,8 @@ def checksums(paths, cache_dir, workers=None, progress=None):
     directory, so that the second start only asks the file system.
 
     Args:
-        paths: list of files; a missing one has the digest `""`.
+        paths: list of files; one that is missing or cannot be read (a folder,
+            no permission) has the digest `""`.
         cache_dir: the cache directory.
         workers: number of threads, by default the number of processors.
         progress: callable `(done, total, description)` or None.
@@ -38,7 +40,7 @@ def checksums(paths, cache_dir, workers=None, progress=None):
     """
     paths = sorted({Path(path) for path in paths})
     root = os.path.commonpath([p.absolute() for p in paths]) if paths else ""
-    name = hashlib.sha256(root.encode()).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
     store = Path(cache_dir) / f"checksums-{name}.json"
     # One process reads the files; those beside it find what it has found.
     with room(cache_dir), locks.waiting(store.with_suffix(".lock")):
@@ -59,9 +61,10 @@ def _checksums(paths, store, workers, progress):
             stale.append(path)
             current[path] = ["", stamp]
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        digests = pool.map(sha256_of, stale)
+        digests = pool.map(_try_sha256, stale)
         for done, path in enumerate(stale, 1):
-            current[path][0] = next(digests)
+            digest = next(digests)
+            current[path] = [digest, current[path][1] if digest else None]
             if progress is not None:
                 progress(done, len(stale), "checksums of the files")
     if stale:
@@ -82,10 +85,19 @@ def write_json(path, value):
     os.replace(temporary, path)
 
 
+def _try_sha256(path):
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""  # decoding will say what is wrong with it
+
+
 def _stamp(path):
     try:
         stat = os.stat(path)
-    except FileNotFoundError:
+    except OSError:  # it is not there, or a link that leads to itself
+        return None
+    if not S_ISREG(stat.st_mode):  # a folder, or a pipe that waits for ever
         return None
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 

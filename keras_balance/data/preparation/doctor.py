@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_balance.data.decoding.files import MediaError
 from keras_balance.data.decoding.files import check_complete
+from keras_balance.data.decoding.files import reading
 from keras_balance.data.loading.splits import shared
 from keras_balance.data.preparation.checksums import sha256_of
 from keras_balance.data.preparation.content import Content
@@ -162,19 +163,18 @@ class Doctor:
         """The `Problem` of a file on the disk, or None."""
         path = self.data_dir / name
         try:
-            check_complete(path)
-            if expected is None:
-                return None
-            checksum, size = expected
-            received = path.stat().st_size
-            if received != size:
-                text = f"expected {size} bytes. Received: {received} bytes."
-                return Problem("wrong-size", name, text)
-            digest = sha256_of(path)
+            with reading(path):
+                check_complete(path)
+                if expected is None:
+                    return None
+                checksum, size = expected
+                received = path.stat().st_size
+                if received != size:
+                    text = f"expected {size} bytes. Received: {received} bytes."
+                    return Problem("wrong-size", name, text)
+                digest = sha256_of(path)
         except MediaError as error:
             return Problem(error.kind, name, error.text)
-        except OSError as error:
-            return Problem("unreadable", name, f"{error}.")
         if digest != checksum:
             text = f"expected sha256 {checksum}. Received: {digest}"
             return Problem("wrong-sha256", name, text)
@@ -184,14 +184,10 @@ class Doctor:
     def _look(self, item):
         files = [path for path in item.files if self.is_whole(path)]
         try:
-            return self.look(item, files)
+            with reading(item.name):
+                return self.look(item, files)
         except MediaError as error:
-            name = self.shown(error.path)
-            return {}, [Problem(error.kind, name, error.text)]
-        except Exception as error:
-            # Whatever one odd file does to a decoder, the others are examined.
-            text = f"cannot be read ({type(error).__name__}: {error})."
-            return {}, [Problem("undecodable", item.name, text)]
+            return {}, [Problem(error.kind, self.shown(error.path), error.text)]
 
     def _add(self, problem, known=False):
         if problem is not None:

@@ -12,6 +12,8 @@ import numpy as np
 
 from keras_balance import locks
 from keras_balance.data.decoding.files import MediaError
+from keras_balance.data.decoding.files import printable
+from keras_balance.data.decoding.files import reading
 from keras_balance.data.preparation.checksums import checksums
 from keras_balance.data.preparation.prepared import Rows
 from keras_balance.data.preparation.prepared import digest
@@ -198,13 +200,28 @@ def _decode_all(job, inputs, writer, workers, progress):
 
 
 def _decode(job, row):
+    """Returns a row's values and its entry; whatever fails is its problem."""
     item = job.items[row]
     try:
-        values, warnings = job.decode(item)
+        with reading(item.name):
+            values, warnings = job.decode(item)
+            _check_shapes(job, item, values)
     except MediaError as error:
-        problem = Problem(error.kind, item.name, error.message)
+        problem = Problem(error.kind, printable(item.name), error.message)
         return {}, {"problem": dataclasses.asdict(problem)}
+    warnings = [printable(text) for text in warnings]
     return values, {"warnings": warnings} if warnings else {}
+
+
+def _check_shapes(job, item, values):
+    for name, (shape, _) in job.arrays.items():
+        if np.shape(values[name]) != tuple(shape):
+            raise MediaError(
+                "undecodable",
+                item.name,
+                f"expected {name} of shape {tuple(shape)}. Received: "
+                f"shape={np.shape(values[name])}",
+            )
 
 
 def _problem(entry):
@@ -223,7 +240,7 @@ def _manifest(job, inputs, entries):
         "name": job.name,
         "front_end": job.front_end,
         "inputs": digest(inputs),
-        "names": [item.name for item in job.items],
+        "names": [printable(item.name) for item in job.items],
         "labels": _labels(job),
         "problems": [e["problem"] for e in entries if "problem" in e],
         "rows": [r for r, e in enumerate(entries) if "problem" not in e],

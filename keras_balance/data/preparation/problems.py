@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from keras_balance import terminal
+from keras_balance.data.decoding.files import printable
 from keras_balance.errors import UsageError
 
 SHOWN = 20
@@ -49,7 +50,8 @@ class DoctorReport:
 
     def add(self, kind, path, message, severity="error"):
         """Adds a `Problem`."""
-        self.problems.append(Problem(kind, str(path), message, severity))
+        problem = Problem(kind, printable(path), printable(message), severity)
+        self.problems.append(problem)
 
     def to_json(self):
         """Returns the report as JSON text."""
@@ -60,7 +62,8 @@ class DoctorReport:
         """Returns a `rich` renderable: problems by kind, then the counts."""
         from rich.console import Group
 
-        table = terminal.table("problem", "where", "what", title=self.folder)
+        title = printable(self.folder)
+        table = terminal.table("problem", "where", "what", title=title)
         for kind in sorted({p.kind for p in self.problems}):
             found = [p for p in self.problems if p.kind == kind]
             for problem in found[:SHOWN]:
