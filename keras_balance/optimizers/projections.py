@@ -25,8 +25,11 @@ def next_projection(projection, mean, alpha):
         float32 `(dim, dim)`, symmetric with eigenvalues in [0, 1].
     """
     k = ops.matmul(projection, mean[:, None])[:, 0]
-    # Rounding may leave P a negative eigenvalue next to 0.
-    scale = alpha + ops.maximum(ops.sum(mean * k), 0.0)
+    inner = ops.sum(mean * k)
+    # Rounding may leave P a negative eigenvalue next to 0, which further steps
+    # along it would make larger and larger.
+    k = ops.where(inner > 0, k, ops.zeros_like(k))
+    scale = alpha + ops.maximum(inner, 0.0)
     return projection - k[:, None] * k[None, :] / scale
 
 

@@ -217,9 +217,21 @@ def one_trace_per_phase_and_batch_shape(row):
     fit(model, data, epochs=4 * row.phases, initial_epoch=2 * row.phases)
     again = {k: c.calls for k, c in counters.items()}
     if keras.config.backend() == "torch":
-        # Eager: every step runs Python, and the same number of times.
-        same = {k: 2 * v for k, v in traced.items()} == again
-        expect.true(same or row.settles, f"passes: {traced}, then {again}")
+        # Eager: every step runs Python, and the same number of times; where
+        # later epochs go through fewer phases, from then on.
+        if not row.settles:
+            same = {k: 2 * v for k, v in traced.items()} == again
+            expect.true(same, f"passes: {traced}, then {again}")
+            return
+        # Summed, as stages take turns.
+        cycle = 2 * row.phases
+        fit(model, data, epochs=4 * cycle, initial_epoch=2 * cycle)
+        before = sum(again.values()) - sum(traced.values())
+        later = sum(c.calls for c in counters.values()) - sum(again.values())
+        expect.true(
+            later == 2 * before,
+            f"passes: {before} in a cycle, then {later} in two",
+        )
         return
     expect.true(traced == again, f"traced again: {traced}, then {again}")
     allowed = 2
@@ -233,9 +245,13 @@ def one_trace_per_phase_and_batch_shape(row):
     )
 
 
+# Keras compiles no step on torch: both would be eager.
+_COMPILED = (
+    () if keras.config.backend() == "torch" else (compiled_equals_eager,)
+)
 CHECKS = (
     loss_falls_and_history_shows_the_method,
-    compiled_equals_eager,
+    *_COMPILED,
     rows_of_weight_zero_change_nothing,
     class_weight_is_sample_weight,
     one_hot_labels_train_alike,

@@ -12,6 +12,7 @@ from keras import ops
 from keras_balance.methods import arl
 
 NAMES = ("audio", "text")
+THREE = ("audio", "visual", "text")
 
 
 def make(modalities=NAMES, **arguments):
@@ -39,15 +40,15 @@ def softmax(values):
 
 
 def expected_weights(u, temperature):
-    """From logits of two modalities, each `(rows, classes)`."""
-    first, second = (np.abs(z).sum(1).mean() for z in u)
+    """From each modality's logits `(rows, classes)`."""
+    sizes = np.array([np.abs(z).sum(1).mean() for z in u])
     p = [softmax(z) for z in u]
     h = np.array([-(q * np.log(q)).sum(1).mean() for q in p])
-    h = np.maximum(h / h.sum(), 0.3)
+    h = np.maximum(h / h.sum(), {2: 0.3, 3: 0.2}[len(u)])
     v = 1 / h
     v = v / v.sum()
-    shares = np.array([first, second]) / (first + second)
-    return softmax(temperature * np.array([shares[1] * v[0], shares[0] * v[1]]))
+    others = [np.delete(sizes, m).mean() for m in range(len(u))]
+    return softmax(temperature * np.array(others) / sizes.sum() * v)
 
 
 def test_weights_of_two_modalities():
@@ -89,11 +90,14 @@ def test_weights_follow_the_modalities(values):
     np.testing.assert_allclose(turned, found[::-1], atol=1e-5)
 
 
-@pytest.mark.parametrize("temperature, gamma", [(8.0, 4.0), (2.0, 0.5)])
-def test_training_is_that_of_the_equations(temperature, gamma):
-    model = make(temperature=temperature, gamma=gamma)
+@pytest.mark.parametrize(
+    "names, temperature, gamma",
+    [(NAMES, 8.0, 4.0), (NAMES, 2.0, 0.5), (THREE, 8.0, 1.0)],
+)
+def test_training_is_that_of_the_equations(names, temperature, gamma):
+    model = make(names, temperature=temperature, gamma=gamma)
     network = plain_torch.Network(model)
-    x, y = networks.data(rows=48, modalities=NAMES, seed=3)
+    x, y = networks.data(rows=48, modalities=names, seed=3)
     history = model.fit(
         x, y, batch_size=16, epochs=3, shuffle=False, verbose=0
     ).history
@@ -105,7 +109,7 @@ def test_training_is_that_of_the_equations(temperature, gamma):
             own = sum(plain_torch.cross_entropy(s, labels) for s in u.values())
             loss = plain_torch.cross_entropy(network.fuse(z), labels)
             loss = loss + (gamma if epoch else 1.0) * own
-            w = np.array([0.5, 0.5])
+            w = np.full(len(names), 1 / len(names))
             if epoch:
                 w = expected_weights(
                     [s.detach().numpy() for s in u.values()], temperature
@@ -113,18 +117,18 @@ def test_training_is_that_of_the_equations(temperature, gamma):
             seen.append(1 + w)
             factors = {
                 v: 1 + w[i]
-                for i, name in enumerate(NAMES)
+                for i, name in enumerate(names)
                 for v in network.owned(name)
             }
             network.backward(loss)
             network.descend(factors)
     network.assert_same()
-    seen = np.reshape(seen, (3, 3, 2)).mean(1)
-    for i, name in enumerate(NAMES):
+    seen = np.reshape(seen, (3, 3, len(names))).mean(1)
+    for i, name in enumerate(names):
         np.testing.assert_allclose(
             history[f"{name}_coefficient"], seen[:, i], rtol=1e-5
         )
-    assert abs(seen[2, 0] - 1.5) > 0.01
+    assert abs(seen[2, 0] - seen[0, 0]) > 0.01
 
 
 def test_without_temperature_all_encoders_are_sped_up_alike():

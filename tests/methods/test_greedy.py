@@ -17,6 +17,7 @@ from keras_balance.methods import greedy
 
 EAGER = {"run_eagerly": True}
 NAMES = ("audio", "text")
+THREE = ("audio", "visual", "text")
 
 
 def numpy(value):
@@ -76,14 +77,15 @@ def model(modalities=NAMES, **arguments):
 
 
 class Expected:
-    """Two modalities joined on their features, as the paper writes it."""
+    """Modalities joined on their features, as the paper writes it."""
 
     def __init__(self, network, variant, epsilon=1e-4, steps=3, warmup=1):
         self.network, self.variant = network, variant
         self.epsilon, self.steps, self.warmup = epsilon, steps, warmup
-        self.means = [0.0, 0.0]
+        count = len(network.names)
+        self.means = count * [0.0]
         self.past, self.left, self.focus = 0, 0, None
-        self.main, self.bypass = np.zeros(2), np.zeros(2)
+        self.main, self.bypass = np.zeros(count), np.zeros(count)
 
     def groups(self, m):
         model = self.network.model
@@ -115,8 +117,8 @@ class Expected:
             u = network.dense(head, used[m] * z[m])
             loss = loss + plain_torch.cross_entropy(u, y)
         network.backward(loss)
-        for m in (0, 1):
-            source = 0 if self.variant == "code" else m
+        for m in range(len(gates)):
+            source = 0 if self.variant == "code" and m == 1 else m
             new = gates[source].detach().mean(0)
             total = self.past * self.means[m] + new
             self.means[m] = total / (self.past + 1)
@@ -125,22 +127,23 @@ class Expected:
         if rebalancing:
             self.left -= 1
         else:
-            for m in (0, 1):
+            for m in range(len(gates)):
                 main, bypass = self.groups(m)
                 self.main[m] += self.speed(main)
                 self.bypass[m] += self.speed(bypass)
             s = np.log10(self.bypass / self.main)
-            if epoch >= self.warmup and abs(s[0] - s[1]) > self.epsilon:
+            if epoch >= self.warmup and max(s) - min(s) > self.epsilon:
                 self.left = self.steps
-                self.focus = 0 if s[0] > s[1] else 1
+                self.focus = int(np.argmax(s))
         network.descend()
         return focus
 
 
 @pytest.mark.parametrize("variant", ["paper", "code"])
-def test_training_is_that_of_the_equations(variant):
-    network_model = model(variant=variant)
-    x, y = networks.data(rows=64, modalities=NAMES, seed=3)
+@pytest.mark.parametrize("names", [NAMES, THREE], ids=len)
+def test_training_is_that_of_the_equations(names, variant):
+    network_model = model(names, variant=variant)
+    x, y = networks.data(rows=64, modalities=names, seed=3)
     network = plain_torch.Network(network_model)
     history = network_model.fit(
         x, y, batch_size=16, epochs=4, shuffle=False, verbose=0
@@ -155,7 +158,7 @@ def test_training_is_that_of_the_equations(variant):
     # Runs of three steps, with one normal step between them.
     assert [f is None for f in seen[5:13]] == 2 * [False, False, False, True]
     network.assert_same()
-    for m, name in enumerate(NAMES):
+    for m, name in enumerate(names):
         shares = np.reshape([f == m for f in seen], (4, 4)).mean(1)
         np.testing.assert_allclose(history[f"{name}_rebalanced"], shares)
         np.testing.assert_allclose(

@@ -361,11 +361,26 @@ def test_one_modality_is_not_filtered():
 
 
 def test_tokens_are_not_mixed():
+    given = {"text": [], "audio": []}
+
+    class Recording(keras.layers.Layer):
+        def call(self, x, training=False):
+            if training:
+                given[self.name.split("_")[0]].append(numpy(x))
+            return x
+
     tokens = keras.Sequential(
-        [keras.layers.Embedding(5, 4), keras.layers.GlobalAveragePooling1D()]
+        [
+            Recording(name="text_recording", dtype="int32"),
+            keras.layers.Embedding(5, 4),
+            keras.layers.GlobalAveragePooling1D(),
+        ]
+    )
+    audio = keras.Sequential(
+        [Recording(name="audio_recording"), keras.layers.Dense(4)]
     )
     model = kb.IGM(
-        {"text": tokens, "audio": keras.layers.Dense(4)},
+        {"text": tokens, "audio": audio},
         2,
         stage_epochs=1,
         variant="code",
@@ -378,9 +393,15 @@ def test_tokens_are_not_mixed():
     }
     y = np.arange(8) % 2
     history = model.fit(
-        x, y, validation_data=(x, y), epochs=2, verbose=0
+        x, y, validation_data=(x, y), epochs=2, shuffle=False, verbose=0
     ).history
     assert np.isfinite(history["loss"]).all()
+    assert given["text"]
+    for seen in given["text"]:
+        np.testing.assert_array_equal(seen, x["text"])
+    # What can be mixed is.
+    moved = [np.abs(seen - x["audio"]).max() for seen in given["audio"]]
+    assert max(moved) > 0.01
 
 
 def test_matrices_are_float32_in_half_precision():

@@ -318,3 +318,11 @@ def test_features_of_two_widths_are_refused():
     with pytest.raises(ValueError, match="one width") as error:
         model.build({"audio": (None, 2), "text": (None, 2)})
     assert "[4, 6]" in str(error.value)
+
+
+def test_a_slightly_negative_eigenvalue_does_not_grow():
+    """As rounding may leave one, in a direction that is used up."""
+    projection = np.diag([1.0, -1e-4])
+    for _ in range(20):
+        projection = next_projection(projection, np.array([0.0, 30.0]), 0.01)
+    np.testing.assert_allclose(projection, np.diag([1.0, -1e-4]), atol=1e-7)

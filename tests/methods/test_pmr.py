@@ -13,6 +13,8 @@ from keras import ops
 
 from keras_balance.methods import pmr
 
+NAMES = ("audio", "text")
+THREE = ("audio", "visual", "text")
 Y = np.array([0, 1])
 # One modality's prototypes and features, then the other's.
 PROTOTYPES = [
@@ -98,7 +100,7 @@ def test_a_feature_that_equals_its_prototype_has_a_finite_gradient():
 
 
 def expected_step(network, x, y, prototypes, variant, mu):
-    """The paper's equations, for two modalities."""
+    """The paper's equations; others' means where there are three."""
     z = network.features(x)
     labels = plain_torch.tensor(y)
     true, entropy = [], []
@@ -106,14 +108,19 @@ def expected_step(network, x, y, prototypes, variant, mu):
         log_p = torch.log_softmax(-torch.cdist(z[name], prototypes[name]), 1)
         true.append(log_p[torch.arange(len(y)), labels])
         entropy.append(-(log_p.exp() * log_p).sum(1).mean())
-    rho = float(true[0].exp().sum() / true[1].exp().sum())
-    weights = [max(0, min(1, 1 / rho - 1)), max(0, min(1, rho - 1))]
+    totals = np.array([float(t.exp().sum()) for t in true])
+    weights = []
+    for m, total in enumerate(totals):
+        rho = total / np.delete(totals, m).mean()
+        weights.append(max(0, min(1, 1 / rho - 1)))
+    best = int(totals.argmax())
+    slowed = np.delete(weights, best).mean()
     if variant == "code":
         weights, mu = [math.ceil(w) for w in weights], 0
     loss = plain_torch.cross_entropy(network.fuse(z), y)
-    for i in range(2):
-        loss = loss - 2.0 * weights[i] * true[i].mean()
-        loss = loss - mu * weights[1 - i] * entropy[i]
+    for weight, t in zip(weights, true, strict=True):
+        loss = loss - 2.0 * weight * t.mean()
+    loss = loss - mu * slowed * entropy[best]
     network.backward(loss)
     network.descend()
     return weights
@@ -128,11 +135,13 @@ def class_means(network, x, y):
         }
 
 
-@pytest.mark.parametrize("variant", ["paper", "code"])
-def test_training_is_that_of_the_equations(variant):
+@pytest.mark.parametrize(
+    "names, variant", [(NAMES, "paper"), (NAMES, "code"), (THREE, "paper")]
+)
+def test_training_is_that_of_the_equations(names, variant):
     model = networks.model(
         table.Row("pmr"),
-        modalities=("audio", "text"),
+        modalities=names,
         optimizer=plain_torch.optimizer(),
         compile_arguments={"run_eagerly": True},
         alpha=2.0,
@@ -142,7 +151,7 @@ def test_training_is_that_of_the_equations(variant):
         momentum=0.3,
         variant=variant,
     )
-    x, y = networks.data(rows=64, modalities=("audio", "text"), seed=3)
+    x, y = networks.data(rows=64, modalities=names, seed=3)
     network = plain_torch.Network(model)
     history = model.fit(
         x, y, batch_size=16, epochs=2, shuffle=False, verbose=0
@@ -166,3 +175,52 @@ def test_training_is_that_of_the_equations(variant):
         assert history[f"{name}_coefficient"][1] == pytest.approx(
             np.mean([w[i] for w in seen[4:]]), abs=1e-5
         )
+
+
+class Parts:
+    """Data of which each epoch reads another part for the prototypes."""
+
+    def __init__(self, parts):
+        self.parts = iter(parts)
+
+    def training_batches(self, subset):
+        return [(*next(self.parts), None)]
+
+
+def test_prototypes_where_a_class_is_absent_from_an_epoch():
+    """It keeps its prototype, and is averaged with it where it returns."""
+    model = networks.model(
+        table.Row("pmr"), modalities=NAMES, eager=True, momentum=0.3
+    )
+    x, _ = networks.data(rows=30, modalities=NAMES, seed=3)
+    # Epochs of 10 rows; class 2 is there in the last two, class 1 not in the
+    # second.
+    y = np.repeat([0, 1, 0, 2, 1, 2], 5)
+    network = plain_torch.Network(model)
+    features = {
+        k: v.detach().numpy()
+        for k, v in network.features(x, training=False).items()
+    }
+    data = Parts(
+        ({k: v[rows] for k, v in x.items()}, y[rows])
+        for rows in (slice(0, 10), slice(10, 20), slice(20, 30))
+    )
+    for name in NAMES:
+        z = features[name].reshape(6, 5, -1).mean(1)
+        everything = features[name][:10].mean(0)
+        first = [z[0], z[1], everything]
+        second = [0.3 * z[0] + 0.7 * z[2], z[1], z[3]]
+        third = [
+            second[0],
+            0.3 * z[1] + 0.7 * z[4],
+            0.3 * second[2] + 0.7 * z[5],
+        ]
+        features[name] = [first, second, third]
+    for epoch in range(3):
+        model.on_epoch_begin(epoch, data)
+        for name in NAMES:
+            np.testing.assert_allclose(
+                numpy(model.prototypes[name]),
+                features[name][epoch],
+                atol=1e-5,
+            )

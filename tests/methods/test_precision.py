@@ -97,10 +97,15 @@ def test_mixed_precision_scores_are_float32():
 
 
 def test_noise_of_a_half_precision_gradient():
-    gradient = ops.convert_to_tensor(np.array([60000, -60000], "float16"))
-    # In half precision the squares would be infinite.
-    noise = ops.convert_to_numpy(tensor_noise(gradient, 0)).astype("float64")
-    assert not np.isnan(noise).any()
+    # In half precision the squares would be infinite, and the noise, too.
+    values = np.array([600, -600, 900, 0], "float16")
+    gradient = ops.convert_to_tensor(values)
+    noise = ops.convert_to_numpy(tensor_noise(gradient, 0))
+    assert noise.dtype == "float16"
+    drawn = keras.random.normal((4,), dtype="float32", seed=0)
+    sigma = values.astype("float64").std(ddof=1)
+    expected = sigma * ops.convert_to_numpy(drawn)
+    np.testing.assert_allclose(noise, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("slug", ["ogm", "mlb"])

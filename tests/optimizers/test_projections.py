@@ -116,3 +116,9 @@ def test_what_is_left_of_gradients():
 def test_they_are_public():
     assert kb.optimizers.flat_filter is projections.flat_filter
     assert kb.optimizers.next_projection is projections.next_projection
+
+
+def test_a_slightly_negative_eigenvalue_is_the_flattest():
+    found = flat_filter(np.diag([1.0, 0.5, -1e-6]), 1.0)
+    expected = np.diag([np.exp(-1), np.exp(-0.5), 1])
+    np.testing.assert_allclose(found, expected, atol=1e-5)

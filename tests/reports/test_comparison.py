@@ -202,6 +202,17 @@ def test_cost_relative_to_joint(make_run):
     assert row["beside_joint"]["passes"].startswith("2F 2B")
 
 
+def test_time_is_of_the_seeds_that_both_have(make_run):
+    times = {"joint": {0: 10.0, 1: 20.0, 2: 900.0}, "agm": {1: 50.0, 0: 40.0}}
+    runs = []
+    for method, seconds in times.items():
+        for seed, value in seconds.items():
+            runs.append(make_run(method=method, seed=seed))
+            _seconds(runs[-1], value)
+    row = compare(runs).to_json()["groups"][0]["rows"][1]
+    assert row["beside_joint"]["time"] == pytest.approx(90 / 30)
+
+
 def _seconds(run, seconds):
     path = run / "evaluation.json"
     document = json.loads(path.read_text())
