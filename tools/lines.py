@@ -17,8 +17,11 @@ import tokenize
 RECIPE = 80
 DATA_SET = 150
 EQUAL = 10
+# Sets that are older than the rule, with pairings and lists that no other has:
+# they may shrink.
+OLDER = {"avdigits": 180, "cremad": 660}
 # Folders of keras_balance/data that are not a data set.
-_SHARED = ("decoding", "preparation", "loading")
+_SHARED = ("decoding", "preparation", "loading", "demo")
 
 
 def code_lines(text):
@@ -79,7 +82,8 @@ def complaints(root):
         if folder.is_dir() and folder.name not in (*_SHARED, "__pycache__"):
             own = [f.read_text("utf-8") for f in sorted(folder.glob("*.py"))]
             lines = sum(len(code_lines(text)) for text in own)
-            found.append(_too_long(folder.relative_to(root), lines, DATA_SET))
+            allowed = OLDER.get(folder.name, DATA_SET)
+            found.append(_too_long(folder.relative_to(root), lines, allowed))
     for one, other in itertools.combinations(texts, 2):
         same = repeated(texts[one], texts[other])
         if same is not None:

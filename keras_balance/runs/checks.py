@@ -59,11 +59,7 @@ def check_settings(info, recipe, config):
     """
     from keras_balance import data as datasets
 
-    dataset = datasets.get(info.dataset)
-    try:
-        dataset.Settings(**recipe.settings(config))
-    except ValueError as error:
-        raise UsageError(f"Data set {info.dataset}: {error}") from error
+    datasets.get(info.dataset).settings(**recipe.settings(config))
 
 
 def check_modality(info, modality, slugs):

@@ -23,10 +23,11 @@ def run_with_example(tmp_path_factory):
     paths = [str(site), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
-    def run(*words):
+    def run(*words, cwd=None):
         done = subprocess.run(
             [sys.executable, *words],
             env=environment,
+            cwd=cwd,
             capture_output=True,
             text=True,
             timeout=300,

@@ -1,1 +1,1 @@
-"""A method, a fusion, an encoder and a data set, added from outside."""
+"""What a package of its own adds: method, data set, recipe, fusion, encoder."""

@@ -51,23 +51,3 @@ def test_accuracy_of_a_modality_is_of_the_rows_that_have_it(row, marked):
             )
     accuracy = (networks.numpy(outputs.logits).argmax(1) == y).mean()
     np.testing.assert_allclose(history["val_accuracy"][-1], accuracy, rtol=1e-6)
-
-
-def test_loss_of_an_epoch_is_of_its_rows():
-    x, y = networks.data(rows=40)
-    model = networks.model(
-        table.Row("joint"),
-        optimizer=keras.optimizers.SGD(0.0),
-        eager=True,
-        normalize=False,
-    )
-    arguments = {"batch_size": 16, "shuffle": False, "verbose": 0}
-    history = model.fit(x, y, validation_data=(x, y), **arguments).history
-    logits = model.predict(x, verbose=0).astype("float64")
-    logits -= logits.max(1, keepdims=True)
-    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(40), y]
-    # Not the mean of the batches' means: the last one has 8 rows.
-    batches = [losses[:16].mean(), losses[16:32].mean(), losses[32:].mean()]
-    assert abs(np.mean(batches) - losses.mean()) > 1e-3
-    for key in ("loss", "val_loss"):
-        np.testing.assert_allclose(history[key], losses.mean(), rtol=1e-5)

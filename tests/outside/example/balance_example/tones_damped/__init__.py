@@ -1,0 +1,1 @@
+"""Damped training on tones and pictures."""
