@@ -85,6 +85,11 @@ def _command(name, recipe):
 
 def _call(name, recipe, **options):
     # Listings and help do without what runs need.
+    if options["published"] or options["listed"]:
+        from keras_balance.cli.recipe_published import published
+
+        published(name, recipe, options)
+        return
     from keras_balance.cli.recipe_runs import main
 
     main(name, recipe, options)

@@ -24,11 +24,6 @@ def main(name, recipe, options):
         recipe: its module.
         options: dict, as `keras_balance.cli.recipe` defines them.
     """
-    if options["published"] or options["listed"]:
-        from keras_balance.cli.recipe_published import published
-
-        published(name, recipe, options)
-        return
     slugs = options["methods"] or [recipes.info(name).default_method]
     wanted = [(slug, options["pairs"]) for slug in dict.fromkeys(slugs)]
     found = find_plans(name, recipe, options, wanted)

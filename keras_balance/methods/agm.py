@@ -159,6 +159,7 @@ class AGM(BalancedModel):
         self.clip = clip
         self.window = None if window is None else tuple(window)
         self.variant = variant
+        self.added_losses = 0.0
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -178,6 +179,9 @@ class AGM(BalancedModel):
 
     def forward_pass(self, inputs, training=False):
         outputs = super().forward_pass(inputs, training=training)
+        if training:
+            # Encoders run again below: Keras forgets what their layers added.
+            self.added_losses = sum(self.losses)
         responses = self.responses(outputs, inputs, training)
         unimodal = dict(zip(self.modalities, responses, strict=True))
         return outputs._replace(unimodal=unimodal)
@@ -264,7 +268,9 @@ class AGM(BalancedModel):
         for i, phi in enumerate(outputs.unimodal.values()):
             extra = phi - ops.stop_gradient(phi)
             logits = logits + (coefficients[i] - 1.0) * extra
-        return super().training_loss(outputs._replace(logits=logits), batch)
+        loss = super().training_loss(outputs._replace(logits=logits), batch)
+        added, self.added_losses = self.added_losses, 0.0
+        return loss - sum(self.losses) + added
 
     def modulate(self, gradients, outputs, batch):
         self.scores(outputs, batch)

@@ -12,6 +12,8 @@ import keras_balance as kb
 
 NAMES = ("audio", "text")
 ROWS = [
+    table.Row("agm", {"alpha": 0.0}),
+    table.Row("agm", {"alpha": 0.0, "variant": "code", "clip": 0.0}),
     table.Row("sam", {"rho": 0.0}),
     table.Row("asam", {"rho": 0.0}),
     table.Row("functional-entropy", {"weight": 0.0, "samples": 2}),
