@@ -79,7 +79,7 @@ class PairedWithImages(DataSet):
     """
 
     Doctor = PairedDoctor
-    splitting = ("split", "samples", "validation", "seed")
+    splitting = ("split", "fold", "samples", "validation", "seed")
     images = ""
     depicted = "labelled images"
     side = 28

@@ -31,6 +31,9 @@ class Config(networks.Fused, optimizers.Optimizer, schedules.StepDown):
         source="ours",
         choices=("official", "speakers"),
     )
+    fold: int = setting(
+        0, "which speaker tests, with split=speakers", source="ours", least=0
+    )
     samples: int | None = setting(
         None, "in all; none is every image", source="ours"
     )
@@ -50,7 +53,7 @@ DEMO_DATA = {"seed": 0, "images": 600, "indices": 15}
 
 def settings(config):
     """How the digits are decoded, paired and split."""
-    own = ("seconds", "split", "samples", "validation")
+    own = ("seconds", "split", "fold", "samples", "validation")
     return {
         "sample_rate": SAMPLE_RATE,
         "seed": config.split_seed,

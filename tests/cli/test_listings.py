@@ -133,6 +133,22 @@ def test_dry_run_writes_nothing(keras_balance, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folds_of_a_recipe_that_has_some(keras_balance):
+    words = ["recipe", "avdigits-ogm", "--demo", "--dry-run", "--json"]
+    words += ["--set", "split=speakers", "--fold", "0", "--fold", "1"]
+    done = keras_balance(*words, KERAS_BACKEND="jax")
+    plans = json.loads(done.stdout)
+    assert [plan["config"]["fold"] for plan in plans] == [0, 1]
+    assert [plan["folder"].partition("+")[2] for plan in plans] == [
+        "split=speakers-paper-jax-seed0",
+        "split=speakers+fold=1-paper-jax-seed0",
+    ]
+    done = keras_balance(*words, "--set", "fold=1", KERAS_BACKEND="jax")
+    assert done.returncode == 2 and "--fold or --set fold=" in done.stderr
+    help_text = keras_balance("recipe", "cremad-ogm", "--help").stdout
+    assert "--fold" not in help_text
+
+
 def test_doctor(keras_balance):
     document = json.loads(keras_balance("doctor", "--json").stdout)
     assert set(document["backends"]) == {"tensorflow", "jax", "torch"}

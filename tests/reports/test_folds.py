@@ -84,6 +84,22 @@ def test_a_fold_of_its_own_for_each_seed(run_of, accuracy):
     assert "deviation is of seeds and folds together" in text
 
 
+def test_folds_have_data_of_their_own(run_of):
+    runs = [
+        run_of(seed, fold, checksum=f"data{fold}")
+        for seed in (0, 1)
+        for fold in (0, 1)
+    ]
+    row, _ = row_of(runs)
+    assert row.folds == [0, 1] and row.seeds == [0, 1]
+
+
+def test_a_fold_of_another_copy_is_not_averaged(run_of):
+    first = [run_of(0, fold, checksum=f"data{fold}") for fold in (0, 1)]
+    other = run_of(1, 0, checksum="another")
+    assert len(compare([*first, other]).groups) == 2
+
+
 def test_one_run_twice(run_of, make_run):
     first = run_of(0, 0)
     again = make_run(seed=0, fold=0, name="again", epochs=1, analysed=False)

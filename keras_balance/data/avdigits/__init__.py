@@ -47,6 +47,8 @@ class Settings:
             longer ones cut.
         split: of the recordings: `"official"` (FSDD's rule: index 0-4 test;
             5-9 validation, the rest train) or `"speakers"` (held out).
+        fold: with `split="speakers"`: the test speaker, counted from the last
+            one; the speaker before validates.
         samples: total number of samples, or None for all images.
         validation: fraction of MNIST's train images that validate, where it
             has train files.
@@ -57,6 +59,7 @@ class Settings:
     sample_rate: int = 8000
     seconds: float = 1.0
     split: str = "official"
+    fold: int = 0
     samples: int | None = None
     validation: float = 0.1
     seed: int = 0
@@ -64,6 +67,12 @@ class Settings:
 
     def __post_init__(self):
         check_choice("split", self.split, SPLITS)
+        check_count("fold", self.fold, least=0)
+        if self.fold and self.split == "official":
+            raise ValueError(
+                "expected fold=0 with split='official', which has one split. "
+                f"Received: fold={self.fold}. Folds are of split='speakers'"
+            )
         check_count("sample_rate", self.sample_rate)
         check_number("seconds", self.seconds, least=SHORTEST)
         check_number("validation", self.validation, 0, MOST)
@@ -134,7 +143,7 @@ class AVDigits(PairedWithImages):
         return {"audio": padded}, []
 
     def item_parts(self, names, settings):
-        """FSDD's index rule, or the last two speakers held out."""
+        """FSDD's index rule, or two speakers held out."""
         facts = [_parse(name) for name in names]
         if settings.split == "official":
             index = np.array([int(fact["index"]) for fact in facts])
@@ -154,11 +163,20 @@ class AVDigits(PairedWithImages):
                     hint="Complete fsdd/recordings, or use --set "
                     "split=official",
                 )
-            held = {speakers[-1]: 2, speakers[-2]: 1}
+            if settings.fold >= len(speakers):
+                raise UsageError(
+                    f"expected a fold from 0 to {len(speakers) - 1}, one for "
+                    f"each speaker. Received: fold={settings.fold}"
+                )
+            # Negative places count from the end, round and round.
+            test = speakers[-1 - settings.fold]
+            validation = speakers[(-2 - settings.fold) % len(speakers)]
+            held = {test: 2, validation: 1}
+            train = [name for name in speakers if name not in held]
             where = np.array([held.get(fact["speaker"], 0) for fact in facts])
             note = (
-                f"by speaker; train {', '.join(speakers[:-2])}; validation "
-                f"{speakers[-2]}; test {speakers[-1]}."
+                f"by speaker; train {', '.join(train)}; validation "
+                f"{validation}; test {test}."
             )
         parts = {p: np.flatnonzero(where == k) for k, p in enumerate(PARTS)}
         return parts, f"Recordings: {note}"

@@ -101,9 +101,15 @@ def compare(run_folders):
     runs = [read_run(folder) for folder in run_folders]
     if not runs:
         raise UsageError("Expected one run or more. Received: run_folders=[]")
-    groups = {}
+    copies, groups = {}, {}
     for run in runs:
-        groups.setdefault(_key(run), []).append(run)
+        shared, test = _key(run)
+        if run.fold is not None:
+            # Each fold has data and a test part of its own: of one copy of
+            # the data as long as no fold is there twice over.
+            shared = (*shared[:3], None, *shared[4:])
+            test = _copy_of(run, copies.setdefault(shared, []))
+        groups.setdefault((shared, test), []).append(run)
     return Comparison(
         [Group(*key, _rows(members)) for (key, _), members in groups.items()]
     )
@@ -123,11 +129,17 @@ def _key(run):
         run.checksum,
         config["config"].get("split"),
     )
-    if run.fold is not None:
-        # Each fold has a test part of its own.
-        return shared, ()
     test = run.evaluation["test"]
     return shared, tuple(sum(counts) for counts in test["confusion"])
+
+
+def _copy_of(run, copies):
+    """Which of the copies met so far, dicts from fold to checksum, it fits."""
+    for place, checksums in enumerate(copies):
+        if checksums.setdefault(run.fold, run.checksum) == run.checksum:
+            return place
+    copies.append({run.fold: run.checksum})
+    return len(copies) - 1
 
 
 def _rows(runs):

@@ -87,6 +87,30 @@ def test_real_digits_by_speaker(real, cache):
     assert "test theo" in "\n".join(result.description)
 
 
+@pytest.mark.parametrize(
+    ("fold", "test", "validation"),
+    [(0, "dan", "cleo"), (1, "cleo", "ben"), (3, "ada", "dan")],
+)
+def test_a_fold_is_another_test_speaker(digits, cache, fold, test, validation):
+    settings = Settings(split="speakers", fold=fold)
+    prepared = avdigits.prepare(digits, cache, settings)
+    result = avdigits.split(prepared, digits, settings)
+    found = {
+        part: {facts(prepared.names[i])[2] for i in getattr(result, part)}
+        for part in PARTS
+    }
+    assert found["test"] == {test} and found["validation"] == {validation}
+    assert found["train"] == {"ada", "ben", "cleo", "dan"} - {test, validation}
+
+
+def test_folds_that_there_are_not(digits, cache):
+    with pytest.raises(ValueError, match="Folds are of split='speakers'"):
+        Settings(fold=1)
+    settings = Settings(split="speakers", fold=4)
+    with pytest.raises(UsageError, match="a fold from 0 to 3, one for each"):
+        avdigits.prepare(digits, cache, settings)
+
+
 def test_both_splits_share_the_shards(digits, cache):
     a = avdigits.prepare(digits, cache, Settings())
     b = avdigits.prepare(digits, cache, Settings(split="speakers"))
