@@ -192,4 +192,6 @@ class PairedWithImages(DataSet):
         parts = dict(zip(PARTS, (train, validation, test), strict=True))
         if settings.samples is not None:
             parts = first_of_each(parts, settings.samples)
+            if settings.samples > total:
+                note += f" samples={settings.samples} has no effect."
         return parts, [note]

@@ -131,6 +131,10 @@ def test_number_of_samples(digits, cache):
     prepared = avdigits.prepare(digits, cache, settings)
     result = avdigits.split(prepared, digits, settings)
     assert [len(getattr(result, p)) for p in PARTS] == [70, 10, 20]
+    settings = Settings(samples=201)
+    prepared = avdigits.prepare(digits, cache, settings)
+    assert len(prepared) == 200
+    assert "samples=201 has no effect." in "\n".join(prepared.notes)
     with pytest.raises(ValueError, match="samples=3"):
         Settings(samples=3)
 
