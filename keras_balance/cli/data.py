@@ -71,12 +71,15 @@ def prepare_command(
     name, data_dir, cache_dir, on_error, workers, pairs, as_json
 ):
     """Decode a data set once, to what training reads."""
+    from keras_balance.data.preparation.shards import older_shards
+
     dataset = _get(name)
     settings = dataset.settings(**parse_settings(dataset.Settings, pairs))
+    cache = pathlib.Path(cache_dir or datasets.default_cache_dir())
     with Screen() as screen:
         prepared = dataset.prepare(
             _existing(data_dir, name),
-            pathlib.Path(cache_dir or datasets.default_cache_dir()),
+            cache,
             settings,
             on_error=on_error,
             workers=workers,
@@ -88,12 +91,18 @@ def prepare_command(
         "skipped": len(prepared.skipped),
         "checksum": prepared.checksum,
         "warnings": prepared.warnings,
+        "older": list(map(str, older_shards(cache, name))),
     }
     if as_json:
         print_json(document)
         return
     for warning in prepared.warnings:
         click.echo(warning, err=True)
+    for folder in document["older"]:
+        click.echo(
+            f"{folder} is another version's and not used; it can be deleted",
+            err=True,
+        )
     click.echo(
         f"{document['samples']} samples in {document['folder']}, "
         f"{document['skipped']} left out"

@@ -19,6 +19,7 @@ from keras_balance.data.preparation.prepared import Rows
 from keras_balance.data.preparation.prepared import digest
 from keras_balance.data.preparation.problems import Problem
 from keras_balance.data.preparation.problems import refuse
+from keras_balance.data.preparation.shards import FORMAT
 from keras_balance.data.preparation.shards import ShardWriter
 from keras_balance.data.preparation.shards import open_shards
 from keras_balance.errors import UsageError
@@ -137,7 +138,7 @@ def prepare_rows(
         name: hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
         for name, array in job.constants.items()
     }
-    identity = [job.name, job.front_end, names, labels, constants]
+    identity = [FORMAT, job.name, job.front_end, names, labels, constants]
     final = cache_dir / f"{job.name}-{digest(*identity, inputs)[:20]}"
     partial = cache_dir / f"{job.name}-{digest(*identity)[:20]}.partial"
     with locks.waiting(partial.with_suffix(".lock")):

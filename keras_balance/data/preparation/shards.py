@@ -21,7 +21,9 @@ from keras_balance.errors import UsageError
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
-FORMAT = 1
+# Another one when what is stored of a file changes: older shards are left
+# alone, and not used.
+FORMAT = 2
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ROWS_PER_SYNC = 32
 
@@ -231,6 +233,27 @@ def open_shards(folder, verify=False):
             raise _damaged(folder, f"the sha256 of {file} differs")
         arrays[path.stem] = np.load(path, mmap_mode="r")
     return manifest, arrays
+
+
+def older_shards(cache_dir, name):
+    """Shards of a data set that another version of this package wrote.
+
+    Args:
+        cache_dir: the cache directory.
+        name: of the data set.
+
+    Returns:
+        Sorted list of `Path`s of folders.
+    """
+    found = []
+    for path in sorted(Path(cache_dir).glob(f"{name}-*/{MANIFEST}")):
+        try:
+            written = json.loads(path.read_text()).get("format")
+        except (OSError, ValueError):
+            continue  # damaged: another matter
+        if written != FORMAT:
+            found.append(path.parent)
+    return found
 
 
 def _damaged(folder, what):
