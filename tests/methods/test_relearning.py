@@ -15,6 +15,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.preprocessing import MinMaxScaler
 
 from keras_balance.methods import relearning
+from keras_balance.models.fit_data import FitData
 
 NAMES = ("audio", "text")
 ROW = table.Row("relearning")
@@ -189,6 +190,34 @@ def test_absent_modalities_are_left_alone():
     ).history
     assert np.isfinite(history["loss"]).all()
     assert history["audio_coefficient"] == [0, 0, 0]
+
+
+def test_absent_rows_are_in_no_cluster():
+    """Purities of the rows that have a modality, each modality its own."""
+    model = make()
+    x, y = networks.data(rows=48, modalities=NAMES, seed=3)
+    present = {"audio": np.arange(48) % 3 > 0, "text": np.arange(48) % 4 > 1}
+    marked = {**x, **{f"{m}_present": own for m, own in present.items()}}
+    data = FitData.of(
+        {"x": marked, "y": y, "validation_data": held_out(), "batch_size": 16}
+    )
+    outputs = model.forward_pass(x, training=False)
+    others = model.forward_pass(held_out()[0], training=False)
+    wanted, counted = [], []
+    for name in NAMES:
+        z = numpy(outputs.features[name])
+        there = present[name]
+        held = relearning.feature_purity(
+            numpy(others.features[name]), held_out()[1], networks.CLASSES
+        )
+        own = relearning.feature_purity(z[there], y[there], networks.CLASSES)
+        # As a method would find it that took absent rows for zeros.
+        zeros = np.where(there[:, None], z, 0.0)
+        wrong = relearning.feature_purity(zeros, y, networks.CLASSES)
+        wanted.append(np.tanh(3.0 * abs(own - held)))
+        counted.append(np.tanh(3.0 * abs(wrong - held)))
+    assert np.abs(np.subtract(wanted, counted)).min() > 0.02
+    np.testing.assert_allclose(model.diagnose(data), wanted, atol=1e-6)
 
 
 def test_scikit_learn_is_imported_when_it_is_needed():
