@@ -18,6 +18,7 @@ from keras_balance.models import fit_data
 from keras_balance.models import inference
 from keras_balance.models import masks
 from keras_balance.models.absent import finite_or_zero
+from keras_balance.models.structures import rows_of
 
 ROWS = 256
 # Above it 2^M is too much: only M + M + 2 coalitions are evaluated.
@@ -44,16 +45,24 @@ class Changed(inference.Forward):
 
     def _changed(self, name, x):
         value = self.model.preprocess(name, x)
-        rows = (-1,) + (1,) * (len(value.shape) - 1)
         if f"noise/{name}" in x:
-            scale = ops.reshape(x[f"scale/{name}"], rows)
+            scale = _by_row(x[f"scale/{name}"], value)
             noise = ops.cast(scale * x[f"noise/{name}"], value.dtype)
             value = masks.like(value + noise, value)
-        if f"shown/{name}" in x:
-            shown = ops.reshape(x[f"shown/{name}"], rows) > 0
-            zeros = ops.zeros_like(value)
-            value = masks.like(ops.where(shown, value, zeros), value)
-        return value
+        if f"shown/{name}" not in x:
+            return value
+
+        def masked(leaf):
+            shown = _by_row(x[f"shown/{name}"], leaf) > 0
+            zeros = ops.zeros_like(leaf)
+            return masks.like(ops.where(shown, leaf, zeros), leaf)
+
+        return keras.tree.map_structure(masked, value)
+
+
+def _by_row(values, like):
+    """`(batch,)` in a shape that acts on every element of a row."""
+    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
 
 
 class Fused(inference.Forward):
@@ -143,7 +152,10 @@ def features_of_zeros(model, data, features, marks):
         marks: presence marks; rows that lack a modality stay zero.
     """
     x = next(fit_data.batches(fit_data.as_tuple(data), ROWS))[0]
-    row = {name: x[name][:1] for name in model.modalities}
+    row = {
+        name: keras.tree.map_structure(lambda a: a[:1], x[name])
+        for name in model.modalities
+    }
     row |= {f"shown/{name}": np.zeros(1, "float32") for name in row}
     found = changed_features(model, row)
     masked = {}
@@ -198,12 +210,11 @@ def predicted(forward, x, rows):
         x: dict of arrays of one length.
         rows: integer, the rows of the other batches.
     """
-    count = len(next(iter(x.values())))
+    count = rows_of(x)
     if count < rows:
-        x = {
-            name: np.concatenate([a, np.repeat(a[-1:], rows - count, axis=0)])
-            for name, a in x.items()
-        }
+        x = keras.tree.map_structure(
+            lambda a: np.concatenate([a, np.repeat(a[-1:], rows - count, 0)]), x
+        )
     found = forward.predict_on_batch(x)
     return keras.tree.map_structure(lambda a: np.asarray(a)[:count], found)
 

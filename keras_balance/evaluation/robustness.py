@@ -1,5 +1,6 @@
 """Accuracy with one modality noisy, or missing in a share of the samples."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -7,18 +8,24 @@ from keras_balance.evaluation import masking
 from keras_balance.metrics import accuracy
 from keras_balance.models import fit_data
 from keras_balance.models import inference
+from keras_balance.models.structures import shapes_of
 
 LEVELS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Moments(inference.Forward):
-    """Mean and variance of each row of what an encoder is given."""
+    """Mean and variance of each row of what an encoder is given.
+
+    Encoders that are given several arrays are left out.
+    """
 
     def call(self, x):
         found = {}
         for name in self.model.modalities:
             value = self.model.preprocess(name, x)
+            if keras.tree.is_nested(value):
+                continue
             count = ops.shape(value)[0]
             flat = ops.reshape(ops.cast(value, "float32"), (count, -1))
             found[name] = ops.stack(
@@ -47,7 +54,8 @@ def robustness(model, data, outputs, logits, seed=0):
     Returns:
         Dict by modality of `{"noise": [{"level", "accuracy"}, ...],
         "missing": [{"share", "accuracy"}, ...]}`. `"noise"` is empty for a
-        modality whose encoder is given integers, such as tokens.
+        modality whose encoder is given integers, such as tokens, or several
+        arrays.
     """
     noisy = noise_curves(model, data, outputs, seed)
     return {
@@ -111,7 +119,8 @@ def spreads(model, data):
     """Standard deviation of what each encoder is given, over the data.
 
     Returns:
-        Dict by modality; those that are given integers are left out.
+        Dict by modality; those that are given integers or several arrays are
+        left out.
     """
     forward = inference.forward_model(model, Moments)
     parts, kept, size = [], {}, 0
@@ -119,7 +128,7 @@ def spreads(model, data):
         size = max(size, len(y))
         kept = masking.inputs_of(model, x)
         found = masking.predicted(forward, kept, size)
-        for name in model.modalities:
+        for name in found:
             # What absent rows hold is not shown to the encoder.
             there = kept.get(f"{name}_present")
             if there is not None:
@@ -127,7 +136,8 @@ def spreads(model, data):
         parts.append(found)
     widths = {}
     for name, rows in masking.joined(parts).items():
-        integers = np.issubdtype(kept[name].dtype, np.integer)
+        stored = keras.tree.flatten(kept[name])
+        integers = any(np.issubdtype(a.dtype, np.integer) for a in stored)
         if integers and name not in model.preprocessing:
             continue
         means, variances = rows.astype("float64").T
@@ -146,7 +156,7 @@ def _noisy_features(model, data, name, scales, seed):
         rows = max(rows, len(y))
         x = masking.inputs_of(model, x, names)
         if shape is None:
-            shape = model.encoder_shape(name, (None, *x[name].shape[1:]))[1:]
+            shape = model.encoder_shape(name, shapes_of(x[name]))[1:]
         x[f"noise/{name}"] = random.standard_normal((len(y), *shape), "float32")
         for scale, found in zip(scales, parts, strict=True):
             x[f"scale/{name}"] = np.full(len(y), scale, "float32")

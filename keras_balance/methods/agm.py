@@ -224,11 +224,14 @@ class AGM(BalancedModel):
         Without dropout, by BatchNormalization's averages. Zeros, too, where
         the encoder is not defined at zero, or has no gradient there.
         """
-        x = self.preprocess(name, {name: inputs[name][:1]}, training=False)
+        row = keras.tree.map_structure(lambda a: a[:1], inputs[name])
+        x = self.preprocess(name, {name: row}, training=False)
         index = self.modalities.index(name)
         off = ops.convert_to_tensor(self.undefined)[index] > 0
         # Not zeros then: a gradient of 0 times infinity is NaN.
-        given = ops.where(off, absent.pattern(x), ops.zeros_like(x))
+        given = keras.tree.map_structure(
+            lambda a: ops.where(off, absent.pattern(a), ops.zeros_like(a)), x
+        )
         features = self.encoders[name](given, training=False)
         nothing = ops.zeros_like(features)
         return ops.where(off, nothing, absent.finite_or_zero(features))

@@ -51,6 +51,7 @@ from keras_balance.mechanisms.one_at_a_time import OneAtATime
 from keras_balance.models import batch as batches
 from keras_balance.models import scores
 from keras_balance.models.multimodal import Outputs
+from keras_balance.models.structures import symbolic
 
 
 def ensemble(logits, count):
@@ -179,7 +180,7 @@ class AUG(Averaging, OneAtATime):
             self.fusion.build([(None, self.hidden)] * len(self.modalities))
         for name in self.modalities:
             shape = self.encoder_shape(name, input_shape[name])
-            features = self.encoders[name](keras.KerasTensor(shape))
+            features = self.encoders[name](symbolic(shape))
             for classifier in self.classifiers_of(name):
                 if not classifier.built:
                     classifier.build((None, features.shape[-1]))

@@ -303,6 +303,12 @@ class FunctionalEntropy(BalancedModel):
 
 
 def _check_floating(name, x):
+    if keras.tree.is_nested(x):
+        raise ValueError(
+            "FunctionalEntropy perturbs what encoders are given, which must "
+            f"be one floating-point array. Received: '{name}' of several "
+            "arrays. Move what makes one of them into preprocessing."
+        )
     if "float" not in keras.backend.standardize_dtype(x.dtype):
         raise ValueError(
             "FunctionalEntropy perturbs what encoders are given, which must "

@@ -64,6 +64,7 @@ from keras_balance.methods.igm_mixup import mixed
 from keras_balance.methods.igm_mixup import partners
 from keras_balance.models import batch as batches
 from keras_balance.models import masks
+from keras_balance.models.structures import is_floating
 from keras_balance.optimizers.projections import flat_filter
 from keras_balance.optimizers.projections import kept_share
 
@@ -295,8 +296,8 @@ class IGM(Averaging, OneAtATime):
 
     def pass_one(self, name, batch):
         given = self.preprocess(name, batch.x, training=True)
-        integers = "float" not in keras.backend.standardize_dtype(given.dtype)
-        if self.variant == "paper" or integers:
+        # Of tokens, or of a mask beside the values, there is no mixture.
+        if self.variant == "paper" or not is_floating(given):
             return super().pass_one(name, batch)
         usable = batch.weight > 0
         if f"{name}_present" in batch.x:
@@ -304,7 +305,9 @@ class IGM(Averaging, OneAtATime):
             usable = ops.logical_and(usable, marks > 0)
         draws, share = self.draw(batch)
         partner = partners(draws, usable)
-        given = masks.like(mixed(given, partner, share), given)
+        given = keras.tree.map_structure(
+            lambda x: masks.like(mixed(x, partner, share), x), given
+        )
         features = self.encode_given(name, given, batch.x, training=True)
         outputs = self.outputs_of_one(name, features, batch.x)
         other = batch._replace(y=ops.take(batch.y, partner, axis=0))

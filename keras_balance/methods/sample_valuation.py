@@ -61,6 +61,7 @@ from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.inference import Forward
 from keras_balance.models.inference import class_indices
 from keras_balance.models.inference import forward_model
+from keras_balance.models.structures import shapes_of
 
 LEVELS = ("sample", "modality")
 
@@ -203,7 +204,7 @@ class SampleValuation(BalancedModel):
         self.resampled = Resampled(data, self.modalities, shuffle)
         if not self.built:
             x, *_ = self.resampled[0]
-            self.build({k: (None, *np.shape(v)[1:]) for k, v in x.items()})
+            self.build(shapes_of(x))
         return {
             "x": self.resampled,
             "y": None,

@@ -14,6 +14,7 @@ import numpy as np
 from keras_balance.models.fit_data import are_arrays
 from keras_balance.models.fit_data import as_numpy
 from keras_balance.models.fit_data import length
+from keras_balance.models.structures import rows_of
 
 WHOLE = -1
 
@@ -113,7 +114,7 @@ class Resampled(keras.utils.PyDataset):
         else:
             part = int(self.plan[index])
             batch = source.part(part)
-            count = len(next(iter(batch[0].values())))
+            count = rows_of(batch[0])
             rng = np.random.default_rng([*self.seed, 1 + part])
             rows, kept = self._drawn(part, count, rng)
             batch = picked(batch, rows)

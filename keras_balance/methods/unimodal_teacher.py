@@ -35,6 +35,7 @@ from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.checks import check_encoders
 from keras_balance.models.checks import check_inputs
 from keras_balance.models.multimodal import Outputs
+from keras_balance.models.structures import symbolic
 
 TEACHERS, STUDENTS = "teachers", "students"
 EPSILON = 1e-12
@@ -180,7 +181,7 @@ class UniModalTeacher(BalancedModel):
         widths = []
         for name in self.modalities:
             shape = self.encoder_shape(name, input_shape[name])
-            features = self.teachers[name](keras.KerasTensor(shape))
+            features = self.teachers[name](symbolic(shape))
             widths.append(features.shape[-1])
             head = self.teacher_heads.get(name)
             if head is not None and not head.built:

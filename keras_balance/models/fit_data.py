@@ -7,6 +7,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_balance.models.structures import shapes_of
+
 
 class FitData(NamedTuple):
     """The data of a `fit`, for what a method estimates once an epoch.
@@ -85,7 +87,7 @@ class FitData(NamedTuple):
         x, _, _ = next(batches(data, self.batch_size, 1))
         # What else `x` may be is refused by the step.
         if isinstance(x, dict):
-            model.build({k: (None, *np.shape(v)[1:]) for k, v in x.items()})
+            model.build(shapes_of(x))
 
     def validation_batches(self):
         """Yields `(x, y, sample_weight)` of the validation data, in NumPy."""

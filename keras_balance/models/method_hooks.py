@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_balance.models import batch as batches
 from keras_balance.models.checks import check_inputs
+from keras_balance.models.structures import leaves
 
 _ONE_HOT = (
     "One-hot rows hold a single 1, shares of the classes sum to 1; multi-label "
@@ -96,7 +97,8 @@ def check_arrays(x, y, model):
         for name in model.modalities:
             marks = x.get(f"{name}_present")
             _check_marks(name, marks)
-            _check_finite(name, x[name], marks)
+            for path, leaf in leaves(name, x[name]):
+                _check_finite(path, leaf, marks, f"x['{name}_present']")
     if isinstance(y, np.ndarray):
         _check_labels(y, model.num_classes)
 
@@ -114,7 +116,7 @@ def _check_marks(name, marks):
         )
 
 
-def _check_finite(name, values, present):
+def _check_finite(path, values, present, mark):
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
         return
     broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -122,10 +124,10 @@ def _check_finite(name, values, present):
         broken &= np.asarray(present, "bool").reshape(-1)
     if broken.any():
         raise ValueError(
-            f"Inputs must be finite. Received: x['{name}'] with NaN or inf "
+            f"Inputs must be finite. Received: {path} with NaN or inf "
             f"in {int(broken.sum())} of {len(broken)} rows, the first being "
             f"row {int(broken.argmax())}. If the modality is missing there, "
-            f"mark the rows with x['{name}_present']."
+            f"mark the rows with {mark}."
         )
 
 

@@ -1,5 +1,6 @@
 """Encoders, a fusion and optional unimodal heads, as one Keras model."""
 
+import functools
 import inspect
 from typing import Any
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from keras import ops
 
 from keras_balance import fusions
 from keras_balance.models import absent
+from keras_balance.models import structures
 from keras_balance.models.checks import check_encoders
 from keras_balance.models.checks import check_features
 from keras_balance.models.checks import check_inputs
@@ -118,7 +120,7 @@ class MultimodalModel(KerasUses):
             shape = self.encoder_shape(name, input_shape[name])
             # Called, not asked for shapes: a layer may have neither `build`
             # nor `compute_output_shape`.
-            features = self.encoders[name](keras.KerasTensor(shape))
+            features = self.encoders[name](structures.symbolic(shape))
             check_features(name, features)
             shapes.append((None, features.shape[-1]))
         self.feature_dims = [dim for _, dim in shapes]
@@ -129,15 +131,20 @@ class MultimodalModel(KerasUses):
                 head.build(shape)
 
     def encoder_shape(self, name, shape):
-        """The shape of what an encoder is given, after preprocessing."""
-        shape = tuple(shape)
+        """The shape of what an encoder is given, after preprocessing.
+
+        Args:
+            name: the modality.
+            shape: of its input, with the batch, or a structure of shapes.
+        """
+        shape = keras.tree.map_shape_structure(tuple, shape)
         if name not in self.preprocessing:
             return shape
         layer = self.preprocessing[name]
         if not layer.built:
             layer.build(shape)
-        stored = keras.KerasTensor(shape)
-        return tuple(layer.compute_output_spec(stored).shape)
+        given = layer.compute_output_spec(structures.symbolic(shape))
+        return keras.tree.map_structure(lambda t: tuple(t.shape), given)
 
     def call(self, inputs, training=False):
         return self.forward_pass(inputs, training=training).logits
@@ -146,7 +153,8 @@ class MultimodalModel(KerasUses):
         """Features, unimodal logits and fused logits of a batch.
 
         Args:
-            inputs: dict of tensors by modality name.
+            inputs: dict by modality name of tensors, or of structures of
+                tensors where an encoder has several inputs.
             training: boolean.
 
         Returns:
@@ -254,6 +262,22 @@ class MultimodalModel(KerasUses):
         if name not in self.preprocessing:
             return x
         return self.preprocessing[name](x, training=training)
+
+    @functools.wraps(keras.Model.summary)
+    def summary(self, *args, **kwargs):
+        # Users name their encoders as they like; a reader looks for "audio".
+        shown = {
+            **self.encoders,
+            **{f"{k}_preprocessing": v for k, v in self.preprocessing.items()},
+        }
+        names = {name: layer.name for name, layer in shown.items()}
+        for name, layer in shown.items():
+            layer.name = name
+        try:
+            return super().summary(*args, **kwargs)
+        finally:
+            for name, layer in shown.items():
+                layer.name = names[name]
 
     def variable_groups(self):
         """Which trainable variables belong to which modality.

@@ -5,6 +5,7 @@ import keras
 import keras_balance as kb
 from keras_balance.encoders import KerasHubMissing
 from keras_balance.errors import UsageError
+from keras_balance.models.structures import shapes_of
 from keras_balance.runs import method
 from keras_balance.runs import recipe as recipes
 
@@ -54,7 +55,7 @@ def create(recipe, plan):
 def finish(model, parts):
     """Gives a created model every variable, the optimizer's too."""
     inputs, _ = parts.train[0]
-    model.build({name: (None, *x.shape[1:]) for name, x in inputs.items()})
+    model.build(shapes_of(inputs))
     model.optimizer.build(model.trainable_variables)
 
 
