@@ -67,6 +67,22 @@ class KerasUses(keras.Model):
         weights = {id(w) for w in self.weights}
         return [v for v in self.variables if id(v) not in weights]
 
+    @functools.wraps(keras.Model.summary)
+    def summary(self, *args, **kwargs):
+        # Users name their encoders as they like; a reader looks for "audio".
+        shown = {
+            **self.encoders,
+            **{f"{k}_preprocessing": v for k, v in self.preprocessing.items()},
+        }
+        names = {name: layer.name for name, layer in shown.items()}
+        for name, layer in shown.items():
+            layer.name = name
+        try:
+            return super().summary(*args, **kwargs)
+        finally:
+            for name, layer in shown.items():
+                layer.name = names[name]
+
     def export(
         self,
         filepath,

@@ -1,6 +1,5 @@
 """Encoders, a fusion and optional unimodal heads, as one Keras model."""
 
-import functools
 import inspect
 from typing import Any
 from typing import NamedTuple
@@ -262,22 +261,6 @@ class MultimodalModel(KerasUses):
         if name not in self.preprocessing:
             return x
         return self.preprocessing[name](x, training=training)
-
-    @functools.wraps(keras.Model.summary)
-    def summary(self, *args, **kwargs):
-        # Users name their encoders as they like; a reader looks for "audio".
-        shown = {
-            **self.encoders,
-            **{f"{k}_preprocessing": v for k, v in self.preprocessing.items()},
-        }
-        names = {name: layer.name for name, layer in shown.items()}
-        for name, layer in shown.items():
-            layer.name = name
-        try:
-            return super().summary(*args, **kwargs)
-        finally:
-            for name, layer in shown.items():
-                layer.name = names[name]
 
     def variable_groups(self):
         """Which trainable variables belong to which modality.
