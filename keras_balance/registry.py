@@ -59,10 +59,12 @@ class Registry:
         package: dotted name of the folder with this package's catalogue; also
             the group of the entry points.
         otherwise: for messages: what may be given instead of a name.
+        modules: whether a name leads to a module, not to what one holds.
     """
 
-    def __init__(self, kind, package, otherwise=""):
+    def __init__(self, kind, package, otherwise="", modules=False):
         self.kind = kind
+        self.modules = modules
         self.package = package
         self.otherwise = otherwise
 
@@ -119,10 +121,10 @@ class Registry:
     def _entries(self):
         entries = {}
         own = f"{self.package}:catalogue.toml"
-        for entry in _read(own):
+        for entry in _read(own, self.modules):
             self._add(entries, entry)
         for point in importlib.metadata.entry_points(group=self.package):
-            for entry in _read(point.value):
+            for entry in _read(point.value, self.modules):
                 self._add(entries, entry)
         return entries
 
@@ -136,11 +138,12 @@ class Registry:
         entries[entry.name] = entry
 
 
-def _read(place):
+def _read(place, modules):
     """The entries of a catalogue.
 
     Args:
         place: `"package.folder:file.toml"`.
+        modules: as in `Registry`.
 
     Raises:
         ValueError: there is no such file, or it is not what it should be.
@@ -150,7 +153,7 @@ def _read(place):
     try:
         tables = tomllib.loads((folder / file).read_text(encoding="utf-8"))
         return [
-            _entry(name, package, folder, dict(table))
+            _entry(name, package, folder, dict(table), modules)
             for name, table in tables.items()
         ]
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
@@ -160,9 +163,10 @@ def _read(place):
         ) from error
 
 
-def _entry(name, package, folder, table):
-    module = table.pop("module")
-    attribute = table.pop("class", None) or table.pop("function", "")
+def _entry(name, package, folder, table, modules):
+    module, attribute = table.pop("module"), ""
+    if not modules:
+        attribute = table.pop("class" if "class" in table else "function")
     folder = folder.joinpath(*module.split(".")[:-1])
     return Entry(name, f"{package}.{module}", attribute, table, package, folder)
 

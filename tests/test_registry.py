@@ -62,6 +62,15 @@ def test_a_catalogue_that_cannot_be_read(registry, place, message):
         registry(place).names()
 
 
+def test_a_table_without_a_class_is_refused(registry, monkeypatch, tmp_path):
+    (tmp_path / "catalogue.toml").write_text('[own]\nmodule = "own"\n')
+    monkeypatch.setattr("keras_balance.registry._folder", lambda _: tmp_path)
+    with pytest.raises(ValueError, match="KeyError: 'function'"):
+        registry().names()
+    whole = Registry("recipe", "keras_balance.recipes", modules=True)
+    assert whole.names() == ["own"]
+
+
 def test_the_nearest_name_is_offered(registry):
     with pytest.raises(ValueError, match="fusion='Concatt'. Did you mean 'con"):
         registry().get("Concatt")

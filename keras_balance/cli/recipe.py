@@ -142,6 +142,14 @@ def _options(info, recipe):
             help="Which fold tests, as --set fold=; repeatable.",
         )
     ]
+    return [
+        *_what_is_run(info),
+        *(folds if "fold" in fields else []),
+        *_how_it_is_run(),
+    ]
+
+
+def _what_is_run(info):
     option = functools.partial(_option, show_default=True)
     return [
         _option("--data-dir", help="Folder of the data set."),
@@ -166,7 +174,6 @@ def _options(info, recipe):
             default=[0],
             help="Repeatable.",
         ),
-        *(folds if "fold" in fields else []),
         _option(
             "--set",
             "pairs",
@@ -174,6 +181,12 @@ def _options(info, recipe):
             metavar="KEY=VALUE",
             help="Change a field below; repeatable.",
         ),
+    ]
+
+
+def _how_it_is_run():
+    option = functools.partial(_option, show_default=True)
+    return [
         option("--out", default="runs", help="Folder of the run folders."),
         _option("--cache-dir", help="Folder of prepared data [user's cache]."),
         option(

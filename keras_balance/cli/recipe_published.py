@@ -11,6 +11,7 @@ from keras_balance.cli.recipe_runs import say_backend
 from keras_balance.cli.recipe_runs import show_plans
 from keras_balance.cli.screen import Screen
 from keras_balance.cli.screen import print_json
+from keras_balance.errors import UsageError
 from keras_balance.runs.published_runs import published_runs
 
 
@@ -37,6 +38,13 @@ def published(name, recipe, options):
     if options["listed"]:
         _list(found, others, options["as_json"])
         return
+    if not plans:
+        raise UsageError(
+            "Expected rows that can be run. Received: none of "
+            f"{', '.join(options['methods']) or name}\n"
+            + "\n".join(f"  {_not_run(row)}" for row in others),
+            f"keras-balance recipe {name} --list",
+        )
     with Screen() as screen:
         say_backend(plans, options, screen)
         if options["dry_run"]:

@@ -55,49 +55,31 @@ def find_plans(name, recipe, options, wanted):
         UsageError: something that is refused without Keras.
     """
     info = recipes.info(name)
-    for slug, _ in wanted:
-        checks.check_method(slug)
-    resolved = [
-        _resolve(recipe, slug, pairs, options) for slug, pairs in wanted
-    ]
     slugs = [slug for slug, _ in wanted]
-    for config, _, _ in resolved:
-        checks.check_modality(info, config.modality, slugs)
+    for slug in slugs:
+        checks.check_method(slug)
     backend, options["reason"] = backends.choose(options["backend"])
+    given = {**options, "backend": backend, "seed": None}
+    made = [plans.make(name, slug, pairs, given) for slug, pairs in wanted]
+    for plan in made:
+        checks.check_modality(info, plan.config.modality, slugs)
     if not options["listed"]:
         checks.check_data(info, options["demo"], options["data_dir"])
-        for config, _, _ in resolved:
-            checks.check_settings(info, recipe, config)
-    shared = ("variant", "demo", "data_dir", "cache_dir", "out", "on_error")
-    return [
-        plans.Plan(
-            recipe=name,
-            method=slug,
-            backend=backend,
+    found = [
+        dataclasses.replace(
+            plan,
             seed=seed,
-            config=dataclasses.replace(config, modality=modality, **fold),
-            overrides=overrides,
-            method_arguments=arguments,
-            **{key: options[key] for key in shared},
+            config=dataclasses.replace(plan.config, modality=modality, **fold),
         )
-        for slug, (config, overrides, arguments) in zip(
-            slugs, resolved, strict=True
-        )
-        for modality in _modalities(info, slug, config.modality)
+        for plan in made
+        for modality in _modalities(info, plan)
         for fold in _folds(options)
         for seed in dict.fromkeys(options["seeds"])
     ]
-
-
-def _resolve(recipe, slug, pairs, options):
-    return plans.resolve(
-        recipe,
-        slug,
-        options["variant"],
-        options["demo"],
-        pairs,
-        options["epochs"],
-    )
+    if not options["listed"]:
+        for plan in found:
+            checks.check_settings(info, recipe, plan.config)
+    return found
 
 
 def _folds(options):
@@ -111,11 +93,11 @@ def _folds(options):
     return [{"fold": fold} for fold in folds] or [{}]
 
 
-def _modalities(info, slug, modality):
+def _modalities(info, plan):
     """`unimodal` without a modality is run with each."""
-    if slug == "unimodal" and not modality:
+    if plan.method == "unimodal" and not plan.config.modality:
         return info.modalities
-    return (modality,)
+    return (plan.config.modality,)
 
 
 def say_backend(found, options, screen):

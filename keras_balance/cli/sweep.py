@@ -112,7 +112,7 @@ def _sweep(name, options, screen):
     )
     sweep_checks.check_free(space, options["pairs"], options["epochs"])
     for slug in methods:
-        plan = _plan(name, recipe, slug, [], options)
+        plan = _plan(name, slug, [], options)
         sweep_checks.check_judged(plan, recipes.info(name))
         checks.check_settings(recipes.info(name), recipe, plan.config)
     spaces = sweep_checks.spaces(space, methods, options["trials"])
@@ -123,34 +123,16 @@ def _sweep(name, options, screen):
         sweep.start(document)
         for slug, own in spaces.items():
             while trial := sweep.next_trial(slug, own, options["trials"]):
-                _run(name, recipe, trial, sweep, options, screen)
-                _records(name, recipe, sweep, document, spaces, options)
-        records = _records(name, recipe, sweep, document, spaces, options)
+                _run(name, trial, sweep, options, screen)
+                _records(name, sweep, document, spaces, options)
+        records = _records(name, sweep, document, spaces, options)
     _show(records, options)
 
 
-def _plan(name, recipe, slug, tuned, options, out=""):
+def _plan(name, slug, tuned, options, out=""):
     """The `Plan` of a method with `tuned` texts for `--set`."""
     pairs = [*options["pairs"], *tuned]
-    config, overrides, arguments = plans.resolve(
-        recipe,
-        slug,
-        options["variant"],
-        options["demo"],
-        pairs,
-        options["epochs"],
-    )
-    shared = ("variant", "backend", "seed", "demo", "data_dir", "cache_dir")
-    return plans.Plan(
-        recipe=name,
-        method=slug,
-        config=config,
-        overrides=overrides,
-        method_arguments=arguments,
-        out=str(out),
-        on_error=options["on_error"],
-        **{key: options[key] for key in shared},
-    )
+    return plans.make(name, slug, pairs, {**options, "out": str(out)})
 
 
 def _document(name, methods, options):
@@ -160,10 +142,10 @@ def _document(name, methods, options):
     return {"recipe": name, **kept, "methods": methods}
 
 
-def _run(name, recipe, trial, sweep, options, screen):
+def _run(name, trial, sweep, options, screen):
     """Run one trial in a process of its own; record how it ended."""
     out = sweep.folder / trial.method / f"trial-{trial.number:03d}"
-    plan = _plan(name, recipe, trial.method, trial.pairs, options, out)
+    plan = _plan(name, trial.method, trial.pairs, options, out)
     screen.line(
         f"{trial.method}, trial {trial.number + 1}/{options['trials']}: "
         + " ".join(trial.pairs)
@@ -177,7 +159,7 @@ def _run(name, recipe, trial, sweep, options, screen):
         sweep.finish(trial, plan.folder().path)
 
 
-def _records(name, recipe, sweep, document, spaces, options):
+def _records(name, sweep, document, spaces, options):
     """Write the records; returns `(trials, best)`, both by method."""
     from keras_balance.runs.sweep_records import write_trials
 
@@ -189,7 +171,7 @@ def _records(name, recipe, sweep, document, spaces, options):
             "trial": found.number,
             "settings": found.settings,
             **found.result,
-            "command": _command(name, recipe, found, options),
+            "command": _command(name, found, options),
         }
     names = dict.fromkeys(n for own in spaces.values() for n in own)
     flat = [trial for own in trials.values() for trial in own]
@@ -197,9 +179,9 @@ def _records(name, recipe, sweep, document, spaces, options):
     return trials, best
 
 
-def _command(name, recipe, trial, options):
+def _command(name, trial, options):
     """What to type to run a trial's settings again."""
-    plan = _plan(name, recipe, trial.method, trial.pairs, options, "runs")
+    plan = _plan(name, trial.method, trial.pairs, options, "runs")
     return shlex.join(["keras-balance", *command_line(plan)])
 
 

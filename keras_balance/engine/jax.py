@@ -12,6 +12,9 @@ from jax import numpy as jnp
 from keras_balance.engine.base import BaseEngine
 from keras_balance.engine.base import values_scope
 
+# One for each shape.
+TRACES = 2
+
 
 class Engine(BaseEngine):
     def train_step(self, state, data):

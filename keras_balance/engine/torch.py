@@ -6,6 +6,9 @@ import torch
 from keras_balance.engine.base import BaseEngine
 from keras_balance.engine.base import values_scope
 
+# Execution is eager: Python runs every step.
+TRACES = None
+
 
 class Engine(BaseEngine):
     def train_step(self, data):

@@ -18,6 +18,7 @@ from keras_balance.models import fit_data
 from keras_balance.models import inference
 from keras_balance.models import masks
 from keras_balance.models.absent import finite_or_zero
+from keras_balance.models.structures import first_row
 from keras_balance.models.structures import rows_of
 
 ROWS = 256
@@ -152,10 +153,7 @@ def features_of_zeros(model, data, features, marks):
         marks: presence marks; rows that lack a modality stay zero.
     """
     x = next(fit_data.batches(fit_data.as_tuple(data), ROWS))[0]
-    row = {
-        name: keras.tree.map_structure(lambda a: a[:1], x[name])
-        for name in model.modalities
-    }
+    row = {name: first_row(x[name]) for name in model.modalities}
     row |= {f"shown/{name}": np.zeros(1, "float32") for name in row}
     found = changed_features(model, row)
     masked = {}

@@ -40,9 +40,9 @@ from keras import ops
 from keras_balance.arguments import check_number
 from keras_balance.arguments import check_variant
 from keras_balance.arguments import check_window
-from keras_balance.models import absent
+from keras_balance.engine import replicas
+from keras_balance.methods.agm_zeros import EncodersAtZero
 from keras_balance.models import scores
-from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.balanced import Update
 
 EXPONENT = 20.0
@@ -100,7 +100,7 @@ def agm_coefficients(losses, running, alpha, limit=None):
 
 
 @keras.saving.register_keras_serializable("keras_balance")
-class AGM(BalancedModel):
+class AGM(EncodersAtZero):
     """Scales each modality's share of the output's gradient.
 
     Two forward and two backward passes of every encoder a step, one of them
@@ -159,15 +159,12 @@ class AGM(BalancedModel):
         self.clip = clip
         self.window = None if window is None else tuple(window)
         self.variant = variant
-        self.added_losses = 0.0
 
     def build(self, input_shape):
         super().build(input_shape)
         count = len(self.modalities)
         self.running = self.add_state("running_losses", (count,))
         self.steps = self.add_state("running_steps")
-        # Whether an encoder turned out to have no gradient at zero.
-        self.undefined = self.add_state("undefined_at_zero", (count,))
         # What the code's variant goes on with after the window.
         self.last = self.add_state("last_coefficients", (count,), "ones")
 
@@ -179,12 +176,11 @@ class AGM(BalancedModel):
 
     def forward_pass(self, inputs, training=False):
         outputs = super().forward_pass(inputs, training=training)
-        if training:
-            # Encoders run again below: Keras forgets what their layers added.
-            self.added_losses = sum(self.losses)
+        # Encoders run again below: Keras forgets what their layers added.
+        added = sum(self.losses)
         responses = self.responses(outputs, inputs, training)
         unimodal = dict(zip(self.modalities, responses, strict=True))
-        return outputs._replace(unimodal=unimodal)
+        return outputs._replace(unimodal=unimodal, added=added)
 
     def responses(self, outputs, inputs, training):
         """phi^m of a batch, a list of float32 `(batch, classes)`."""
@@ -209,32 +205,6 @@ class AGM(BalancedModel):
                 logits = self.fusion(features, training=False)
                 coalitions[frozenset(chosen)] = ops.cast(logits, "float32")
         return shapley_responses(coalitions, count)
-
-    def masked_features(self, name, inputs, features, present):
-        """Features of zeros, `(batch, dim)`, zero in absent rows as always."""
-        zeros = ops.zeros_like(features)
-        masked = zeros + self.features_of_zeros(name, inputs)
-        if present is None:
-            return masked
-        return ops.where(present[:, None] > 0, masked, zeros)
-
-    def features_of_zeros(self, name, inputs):
-        """What an encoder makes of zeros, `(1, dim)`, the same for every row.
-
-        Without dropout, by BatchNormalization's averages. Zeros, too, where
-        the encoder is not defined at zero, or has no gradient there.
-        """
-        row = keras.tree.map_structure(lambda a: a[:1], inputs[name])
-        x = self.preprocess(name, {name: row}, training=False)
-        index = self.modalities.index(name)
-        off = ops.convert_to_tensor(self.undefined)[index] > 0
-        # Not zeros then: a gradient of 0 times infinity is NaN.
-        given = keras.tree.map_structure(
-            lambda a: ops.where(off, absent.pattern(a), ops.zeros_like(a)), x
-        )
-        features = self.encoders[name](given, training=False)
-        nothing = ops.zeros_like(features)
-        return ops.where(off, nothing, absent.finite_or_zero(features))
 
     # Modulation ---------------------------------------------------------------
 
@@ -272,8 +242,8 @@ class AGM(BalancedModel):
             extra = phi - ops.stop_gradient(phi)
             logits = logits + (coefficients[i] - 1.0) * extra
         loss = super().training_loss(outputs._replace(logits=logits), batch)
-        added, self.added_losses = self.added_losses, 0.0
-        return loss - sum(self.losses) + added
+        # Each replica has its share of what its own pass added.
+        return loss + (outputs.added - sum(self.losses)) / replicas()
 
     def modulate(self, gradients, outputs, batch):
         self.scores(outputs, batch)
@@ -295,31 +265,6 @@ class AGM(BalancedModel):
         last = ops.convert_to_tensor(self.last)
         self.last.assign(ops.where(inside, coefficients, last))
         return Update(self.clipped(gradients))
-
-    def without_undefined(self, gradients, usable):
-        """Gradients without those of encoders that have none at zero.
-
-        They are 0 in the step in which that shows; from the next one on the
-        encoder is given no zeros.
-        """
-        found = dict(
-            zip(map(id, self.moving_variables()), gradients, strict=True)
-        )
-        undefined = []
-        for name in self.modalities:
-            own = [
-                id(v)
-                for v in self.encoders[name].trainable_variables
-                if id(v) in found
-            ]
-            finite = self.all_finite([found[key] for key in own])
-            for key in own:
-                g = found[key]
-                found[key] = ops.where(finite, g, ops.zeros_like(g))
-            undefined.append(ops.logical_and(usable, ops.logical_not(finite)))
-        now = ops.cast(ops.stack(undefined), "float32")
-        self.undefined.assign(ops.maximum(self.undefined, now))
-        return list(found.values())
 
     def clipped(self, gradients):
         """The gradients, clipped where those of the fusion are large."""

@@ -39,10 +39,10 @@ from keras_balance.arguments import check_variant
 from keras_balance.mechanisms.convolution_kernels import TouchesKernels
 from keras_balance.methods.unimodal_teacher import STUDENTS
 from keras_balance.methods.unimodal_teacher import UniModalTeacher
-from keras_balance.methods.unimodal_teacher import deserialized
-from keras_balance.methods.unimodal_teacher import serialized
 from keras_balance.models import scores
 from keras_balance.models.balanced import Update
+from keras_balance.models.serialization import deserialized
+from keras_balance.models.serialization import serialized
 
 # By how much mean scores must differ.
 TOLERANCE = 1e-6
@@ -55,6 +55,7 @@ class Taught(NamedTuple):
     unimodal: Any
     logits: Any
     present: Any
+    added: Any
     taught: Any
 
 

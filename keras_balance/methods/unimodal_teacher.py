@@ -35,6 +35,9 @@ from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.checks import check_encoders
 from keras_balance.models.checks import check_inputs
 from keras_balance.models.multimodal import Outputs
+from keras_balance.models.serialization import copied
+from keras_balance.models.serialization import deserialized
+from keras_balance.models.serialization import serialized
 from keras_balance.models.structures import symbolic
 
 TEACHERS, STUDENTS = "teachers", "students"
@@ -55,15 +58,6 @@ def distances(features, goals):
     return ops.mean(ops.square(gap), axis=-1)
 
 
-def copied(layer):
-    """A layer of the same configuration, with weights of its own."""
-    # Layers inside Keras's own models need not be registered.
-    own = type(layer).__module__.split(".")[0] == "keras"
-    if own and isinstance(layer, keras.Model):
-        return keras.models.clone_model(layer, recursive=True)
-    return type(layer).from_config(layer.get_config())
-
-
 def check_teachers(teachers, encoders):
     """Raises ValueError where `teachers` are not one for each encoder."""
     check_encoders(teachers)
@@ -78,25 +72,6 @@ def check_teachers(teachers, encoders):
             "A teacher must not be an encoder of the model, which moves. "
             f"Received: teachers={shared} from encoders"
         )
-
-
-def serialized(layers):
-    """A dict of layers, or None, as a configuration holds it."""
-    if layers is None:
-        return None
-    serialize = keras.saving.serialize_keras_object
-    return {name: serialize(layer) for name, layer in layers.items()}
-
-
-def deserialized(config, custom_objects=None):
-    """What `serialized` was given."""
-    if config is None:
-        return None
-    deserialize = keras.saving.deserialize_keras_object
-    return {
-        name: deserialize(layer, custom_objects=custom_objects)
-        for name, layer in config.items()
-    }
 
 
 @keras.saving.register_keras_serializable("keras_balance")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_balance.labels import is_one_hot
+from keras_balance.models.structures import first_row
 
 
 class Forward(keras.Model):
@@ -45,7 +46,7 @@ class Forward(keras.Model):
         if not self.model.built:
             # Keras on JAX would run every batch a second time, uncompiled,
             # to build a model that `forward_pass` never marks as built.
-            self.model(keras.tree.map_structure(lambda a: a[:1], x))
+            self.model(first_row(x))
         return self.predict_on_batch(x)
 
 

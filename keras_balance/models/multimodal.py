@@ -15,6 +15,8 @@ from keras_balance.models.checks import check_features
 from keras_balance.models.checks import check_inputs
 from keras_balance.models.checks import check_num_classes
 from keras_balance.models.keras_uses import KerasUses
+from keras_balance.models.serialization import deserialized
+from keras_balance.models.serialization import serialized
 
 
 class Outputs(NamedTuple):
@@ -28,12 +30,15 @@ class Outputs(NamedTuple):
         logits: float32 fused logits `(batch, classes)`.
         present: dict by modality, float32 `(batch,)` of 0 and 1, for the
             modalities whose presence the input marks.
+        added: what layers added to the loss in this pass, a scalar, where a
+            method runs them again before the loss is formed.
     """
 
     features: Any
     unimodal: Any
     logits: Any
     present: Any
+    added: Any = 0.0
 
 
 @keras.saving.register_keras_serializable("keras_balance")
@@ -300,31 +305,20 @@ class MultimodalModel(KerasUses):
         return fusion
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "encoders": {k: serialize(v) for k, v in self.encoders.items()},
+            "encoders": serialized(self.encoders),
             "num_classes": self.num_classes,
-            "fusion": serialize(self.fusion),
+            "fusion": keras.saving.serialize_keras_object(self.fusion),
             "heads": bool(self.heads),
-            "preprocessing": {
-                k: serialize(v) for k, v in self.preprocessing.items()
-            },
+            "preprocessing": serialized(self.preprocessing),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        def layers(configs):
-            return {
-                name: keras.saving.deserialize_keras_object(
-                    layer, custom_objects=custom_objects
-                )
-                for name, layer in configs.items()
-            }
-
         config = dict(config)
-        config["encoders"] = layers(config["encoders"])
-        config["preprocessing"] = layers(config["preprocessing"])
+        for name in ("encoders", "preprocessing"):
+            config[name] = deserialized(config[name], custom_objects)
         config["fusion"] = keras.saving.deserialize_keras_object(
             config["fusion"], custom_objects=custom_objects
         )

@@ -21,7 +21,7 @@ class Fused(RunConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageEncoder(RunConfig):
+class ImageEncoder(Fused):
     """Adds one kind of encoder, of pictures and spectrograms."""
 
     encoder: str = setting(

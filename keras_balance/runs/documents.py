@@ -7,6 +7,16 @@ from keras_balance.errors import UsageError
 
 # Of config.json; another one when its meaning changes.
 FORMAT = 2
+_CONFIG = (
+    "recipe",
+    "method",
+    "variant",
+    "backend",
+    "seed",
+    "demo",
+    "config",
+    "on_error",
+)
 
 
 def read_document(path, keys=()):
@@ -27,7 +37,7 @@ def read_document(path, keys=()):
     return document
 
 
-def read_config(folder, keys=()):
+def read_config(folder, keys=_CONFIG):
     """The config.json of a run folder, of this version's format.
 
     Raises:

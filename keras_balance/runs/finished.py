@@ -13,15 +13,6 @@ from keras_balance.runs.documents import require
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "map": "mAP"}
 
-_CONFIG = (
-    "recipe",
-    "method",
-    "variant",
-    "backend",
-    "seed",
-    "demo",
-    "config",
-)
 _TEST = (*METRICS, "per_modality", "confusion", "class_names", "samples")
 _PUBLISHED = (
     "metric",
@@ -169,7 +160,7 @@ def read_run(folder):
             f"Expected a run folder. Received: run_folder={folder}",
             "a run writes OUT/<recipe>/<method>-<variant>-<backend>-seed<k>",
         )
-    config = read_config(folder, _CONFIG)
+    config = read_config(folder)
     environment = read_document(folder / "environment.json")
     evaluation = read_document(folder / "evaluation.json", ("test",))
     test = evaluation["test"]

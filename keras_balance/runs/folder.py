@@ -121,7 +121,7 @@ class RunFolder:
     def _check_same(self, config):
         if not self.config.is_file():
             return
-        before = read_config(self.path)
+        before = read_config(self.path, keys=())
         started, now = (dict(flatten(one)) for one in (before, config))
         texts = [
             f"{name.split('.', 1)[-1]}={to_text(value)} (started with "

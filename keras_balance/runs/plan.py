@@ -18,6 +18,18 @@ from keras_balance.runs.method_settings import METHOD
 from keras_balance.runs.method_settings import method_settings
 from keras_balance.runs.no_effect import without_effect
 
+# Fields that a command's options have by the same name.
+_GIVEN = (
+    "variant",
+    "backend",
+    "seed",
+    "demo",
+    "data_dir",
+    "cache_dir",
+    "out",
+    "on_error",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -126,6 +138,36 @@ class Plan:
             "changes": self.changes(),
             "on_error": self.on_error,
         }
+
+
+def make(recipe, method, pairs, options):
+    """The plan of one run, from the options of a command.
+
+    Args:
+        recipe: name of the recipe.
+        method: slug.
+        pairs: the texts of `--set`.
+        options: dict of the other fields of `Plan`, and `epochs`.
+
+    Raises:
+        UsageError: as `resolve`.
+    """
+    config, overrides, arguments = resolve(
+        recipes.load(recipe),
+        method,
+        options["variant"],
+        options["demo"],
+        pairs,
+        options["epochs"],
+    )
+    return Plan(
+        recipe=recipe,
+        method=method,
+        config=config,
+        overrides=overrides,
+        method_arguments=arguments,
+        **{name: options[name] for name in _GIVEN},
+    )
 
 
 def named(config, arguments):

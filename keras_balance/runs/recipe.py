@@ -7,7 +7,7 @@ from keras_balance.errors import UsageError
 from keras_balance.registry import Registry
 from keras_balance.runs.config import unknown
 
-_RECIPES = Registry("recipe", "keras_balance.recipes")
+_RECIPES = Registry("recipe", "keras_balance.recipes", modules=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,17 +10,6 @@ from keras_balance.runs.config import flatten
 from keras_balance.runs.config import from_json
 from keras_balance.runs.documents import read_config
 
-_NEEDED = (
-    "recipe",
-    "method",
-    "variant",
-    "backend",
-    "seed",
-    "demo",
-    "config",
-    "on_error",
-)
-
 
 def recorded_plan(folder, **changes):
     """The plan of a run, resolved as it was.
@@ -44,7 +33,7 @@ def recorded_plan(folder, **changes):
             f"Expected a run folder. Received: {folder}",
             "a run writes OUT/<recipe>/<method>-<variant>-<backend>-seed<k>",
         )
-    document = read_config(folder, _NEEDED)
+    document = read_config(folder)
     recipe = recipes.load(document["recipe"])
     config = from_json(recipe.Config, document["config"])
     method = document["method"].removesuffix(f"-{config.modality}")

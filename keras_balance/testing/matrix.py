@@ -29,7 +29,6 @@ def plain_model(optimizer=None):
     model.compile(
         optimizer=optimizer or keras.optimizers.SGD(0.05),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        run_eagerly=keras.config.backend() == "torch",
     )
     return model
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_balance import methods
+from keras_balance.engine import TRACES
 from keras_balance.testing import expect
 from keras_balance.testing import networks
 from keras_balance.testing.networks import fit
@@ -216,9 +217,9 @@ def one_trace_per_phase_and_batch_shape(row):
     traced = {k: c.calls for k, c in counters.items()}
     fit(model, data, epochs=4 * row.phases, initial_epoch=2 * row.phases)
     again = {k: c.calls for k, c in counters.items()}
-    if keras.config.backend() == "torch":
-        # Eager: every step runs Python, and the same number of times; where
-        # later epochs go through fewer phases, from then on.
+    if TRACES is None:
+        # Every step runs Python, and the same number of times; where later
+        # epochs go through fewer phases, from then on.
         if not row.settles:
             same = {k: 2 * v for k, v in traced.items()} == again
             expect.true(same, f"passes: {traced}, then {again}")
@@ -234,21 +235,15 @@ def one_trace_per_phase_and_batch_shape(row):
         )
         return
     expect.true(traced == again, f"traced again: {traced}, then {again}")
-    allowed = 2
-    if keras.config.backend() == "tensorflow":
-        # Shapes are relaxed, but the very first function is traced twice.
-        allowed = 3
-    allowed *= row.passes
+    allowed = TRACES * row.passes
     expect.true(
         all(1 <= calls <= allowed for calls in traced.values()),
         f"traced {traced} times, at most {allowed} expected",
     )
 
 
-# Keras compiles no step on torch: both would be eager.
-_COMPILED = (
-    () if keras.config.backend() == "torch" else (compiled_equals_eager,)
-)
+# Where no step is compiled, both would be eager.
+_COMPILED = () if TRACES is None else (compiled_equals_eager,)
 CHECKS = (
     loss_falls_and_history_shows_the_method,
     *_COMPILED,

@@ -7,6 +7,7 @@ what Keras itself refuses is known by trying it.
 
 import keras
 
+from keras_balance.models.structures import shapes_of
 from keras_balance.testing import expect
 from keras_balance.testing import networks
 
@@ -189,7 +190,7 @@ def save_weights(make, folder):
 
 
 def _build(model):
-    model.build({name: (None, *v.shape[1:]) for name, v in DATA[0].items()})
+    model.build(shapes_of(DATA[0]))
 
 
 def clone_and_build(make, folder):

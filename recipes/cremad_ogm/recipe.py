@@ -12,12 +12,7 @@ SECONDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(
-    networks.ImageEncoder,
-    networks.Fused,
-    optimizers.Optimizer,
-    schedules.StepDown,
-):
+class Config(networks.ImageEncoder, optimizers.Optimizer, schedules.StepDown):
     """The experiment of the paper's table of fusion methods."""
 
     epochs: int = setting(100, source="code")

@@ -106,6 +106,16 @@ BAD = {
         "Expected momentum <= 1. Received: momentum=1.5",
         None,
     ),
+    "fold of a split that has none": (
+        ["recipe", "avdigits-ogm", "--demo", "--fold", "1", "--dry-run"],
+        "expected fold=0 with split='official'",
+        None,
+    ),
+    "nothing to run of a paper's table": (
+        ["recipe", "avdigits-ogm", "--demo", "--published"],
+        "Expected methods that avdigits-ogm has published numbers of: none",
+        "keras-balance recipe avdigits-ogm --help",
+    ),
     "type of a setting": (
         [*DEMO, "--set", "momentum=high"],
         "Expected momentum of type float. Received: momentum=high",

@@ -28,6 +28,7 @@ def run_folder(tmp_path):
                 "demo": False,
                 "config": {"epochs": 1},
                 "changes": [],
+                "on_error": "fail",
             },
             "environment.json": {"data_checksum": "ab", "versions": {}},
             "evaluation.json": {

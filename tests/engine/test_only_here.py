@@ -14,8 +14,6 @@ EXCEPTIONS = {
     "keras_balance/runs/backend.py": "chooses the backend before Keras",
     "keras_balance/cli/doctor.py": "imports each backend in a process apart",
     "keras_balance/testing/__main__.py": "names the backend in the matrix",
-    "keras_balance/testing/matrix.py": "compiles where the backend compiles",
-    "keras_balance/testing/training.py": "backends trace unlike each other",
     "keras_balance/testing/uses.py": "trains from tf.data and a DataLoader",
 }
 

@@ -57,6 +57,7 @@ RUNS = [
     (table.Row("joint"), coupled, "float32"),
     (table.Row("ogm"), coupled, "float32"),
     (table.Row("mlb"), adam, "float32"),
+    (table.Row("agm"), coupled, "float32"),
 ]
 RUNS.append((table.Row("alternating"), adam, "float32"))
 if not JAX:
@@ -79,8 +80,8 @@ class Batches(keras.utils.PyDataset):
 
 
 def make_model(row, optimizer, **compile_arguments):
-    """A model with a penalty on weights, and without BatchNormalization on
-    TensorFlow, where each replica has its own."""
+    """A model with penalties on weights and on the features of audio, and
+    without BatchNormalization on TensorFlow, where each replica has its own."""
     model = networks.model(
         row,
         optimizer=optimizer,
@@ -89,7 +90,14 @@ def make_model(row, optimizer, **compile_arguments):
     )
     for encoder in model.encoders.values():
         encoder.layers[-1].kernel.regularizer = keras.regularizers.L2(0.1)
+    model.encoders["audio"].layers[-1].activity_regularizer = penalty
     return model
+
+
+def penalty(x):
+    """What a layer adds to the loss; Keras divides it by the rows it sees."""
+    x = keras.ops.cast(x, "float32")
+    return 0.02 * keras.ops.sum(keras.ops.square(x))
 
 
 def train(data, arrays):

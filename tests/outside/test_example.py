@@ -129,6 +129,17 @@ def test_the_recipe_ends_in_its_papers_table(compared):
     assert "not run: the table gives no fusion for this row" in compared
 
 
+def test_rows_without_a_run_are_told_as_reasons(run_with_example):
+    words = ["-m", "keras_balance.cli", *RUN, "--published"]
+    code = (
+        "import sys\n"
+        "from keras_balance.cli.main import run\n"
+        "print(run(sys.argv[1:]))\n"
+    )
+    out = run_with_example("-c", code, *words[2:], "--method", "ogm-ge")
+    assert out.splitlines()[-1] == "2"
+
+
 def test_the_commands_of_the_table(command):
     out = command(*RUN, "--list", "--json", "--backend", "torch")
     document = json.loads(out)

@@ -54,13 +54,7 @@ def fetch(title, sources, data_dir, progress=None):
         if source.members:
             _fetch_archive(title, source, path, progress)
         elif source.url:
-            download(
-                source.url,
-                path,
-                checksum=source.checksum,
-                algorithm=source.algorithm,
-                progress=progress,
-            )
+            _download(source, path, progress)
         elif not path.exists():
             by_hand.append(f"  {source.path}: {source.text}")
     if by_hand or not sources:
@@ -70,17 +64,21 @@ def fetch(title, sources, data_dir, progress=None):
         )
 
 
-def _fetch_archive(title, source, folder, progress):
-    if len(list(folder.glob(source.members))) >= source.count:
-        return
-    archive = folder.with_name(f"{folder.name}.zip")
+def _download(source, path, progress):
     download(
         source.url,
-        archive,
+        path,
         checksum=source.checksum,
         algorithm=source.algorithm,
         progress=progress,
     )
+
+
+def _fetch_archive(title, source, folder, progress):
+    if len(list(folder.glob(source.members))) >= source.count:
+        return
+    archive = folder.with_name(f"{folder.name}.zip")
+    _download(source, archive, progress)
     extract(archive, folder, source.members, title)
     archive.unlink()
 

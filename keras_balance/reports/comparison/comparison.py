@@ -103,34 +103,31 @@ def compare(run_folders):
         raise UsageError("Expected one run or more. Received: run_folders=[]")
     copies, groups = {}, {}
     for run in runs:
-        shared, test = _key(run)
-        if run.fold is not None:
+        shared = _shared(run)
+        if run.fold is None:
+            # The checksum is of all data, the parts together: who is in the
+            # test part shows in its labels too.
+            test = [sum(row) for row in run.evaluation["test"]["confusion"]]
+        else:
             # Each fold has data and a test part of its own: of one copy of
             # the data as long as no fold is there twice over.
-            shared = (*shared[:3], None, *shared[4:])
-            test = _copy_of(run, copies.setdefault(shared, []))
-        groups.setdefault((shared, test), []).append(run)
+            test = [_copy_of(run, copies.setdefault(shared, []))]
+        groups.setdefault((shared, tuple(test)), []).append(run)
     return Comparison(
         [Group(*key, _rows(members)) for (key, _), members in groups.items()]
     )
 
 
-def _key(run):
-    """What runs of one group share: the fields of `Group`, the test part.
-
-    The checksum is of all data, the parts together: who is in the test part
-    shows in its labels too.
-    """
+def _shared(run):
+    """What runs of one group share: the fields of `Group`."""
     config = run.config
-    shared = (
+    return (
         config["recipe"],
         config["backend"],
         config["demo"],
-        run.checksum,
+        run.checksum if run.fold is None else None,
         config["config"].get("split"),
     )
-    test = run.evaluation["test"]
-    return shared, tuple(sum(counts) for counts in test["confusion"])
 
 
 def _copy_of(run, copies):
