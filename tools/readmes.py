@@ -62,7 +62,17 @@ def ours(name):
         for where, one in all_settings(recipe)
         if one.source == "ours"
     ]
+    lines += [
+        f"- trained before `{', '.join(stage.of)}`: `{name}`, by "
+        f"`{stage.method}` with {_pairs(stage.settings)}"
+        for name, stage in getattr(recipe, "STAGES", {}).items()
+        if stage.source == "ours"
+    ]
     return "\n".join(lines)
+
+
+def _pairs(settings):
+    return ", ".join(f"`{k}={to_text(v)}`" for k, v in settings.items())
 
 
 def renewed(text, parts):

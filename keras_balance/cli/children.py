@@ -29,6 +29,23 @@ def run_children(found, resume, screen):
         raise click.exceptions.Exit(failed)
 
 
+def run_stages(before, screen):
+    """Runs what comes before a plan, as far as it is not complete.
+
+    Args:
+        before: dict from the name of a stage to its `Plan`.
+        screen: `Screen`.
+
+    Raises:
+        click.exceptions.Exit: with the code of the first that failed.
+    """
+    for name, plan in before.items():
+        screen.line(f"stage {name}: {plan.folder().path}")
+        code = subprocess.call(child(plan, plan.folder().used))
+        if code:
+            raise click.exceptions.Exit(code if code > 0 else 1)
+
+
 def child(plan, resume):
     """The words that run one plan in a process of its own."""
     words = [sys.executable, "-m", "keras_balance.cli", *command_line(plan)]
@@ -58,4 +75,6 @@ def command_line(plan):
         pairs.append(f"modality={plan.config.modality}")
     for pair in pairs:
         words += ["--set", pair]
+    for name, path in plan.stages.items():
+        words += ["--stage", f"{name}={path}"]
     return words

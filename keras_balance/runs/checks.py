@@ -59,7 +59,19 @@ def check_settings(info, recipe, config):
     """
     from keras_balance import data as datasets
 
-    datasets.get(info.dataset).settings(**recipe.settings(config))
+    dataset = datasets.get(info.dataset)
+    settings = dataset.settings(**recipe.settings(config))
+    if config.selection == "validation" and not dataset.may_validate(settings):
+        raise no_validation()
+
+
+def no_validation():
+    """The error where no part is there to select the epoch by."""
+    return UsageError(
+        "Expected a validation part to select the epoch by. Received: an "
+        "empty one with selection=validation",
+        "--set validation=0.1, or --set selection=last",
+    )
 
 
 def check_modality(info, modality, slugs):

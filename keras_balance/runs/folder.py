@@ -53,6 +53,7 @@ class RunFolder:
         self.path = path
         self.state = self.path / "state.npz"
         self.best = self.path / "checkpoints" / "best.npz"
+        self.model = self.path / "model.keras"
         self.config = self.path / "config.json"
         self.environment = self.path / "environment.json"
         self.evaluation = self.path / "evaluation.json"

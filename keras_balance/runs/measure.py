@@ -5,6 +5,7 @@ import time
 from keras_balance.atomic import replacing
 from keras_balance.atomic import write_json
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs import stages
 from keras_balance.runs.published import documents
 
 SELECTION = {
@@ -25,7 +26,7 @@ def evaluate(recipe, plan, folder, model, parts, history, clock):
     from keras_balance.runs.state import load_weights
 
     load_weights(folder.best, model)
-    with replacing(folder.path / "model.keras") as part:
+    with replacing(folder.model) as part:
         model.save(part)
     measure(recipe, plan, folder, model, parts, history, clock)
 
@@ -70,7 +71,7 @@ def measure(recipe, plan, folder, model, parts, history, clock):
         **summaries,
         "analysis": analysis,
         "published": documents(plan.recipe, plan.method),
-        "notes": _notes(plan, parts),
+        "notes": _notes(recipe, plan, parts),
         "seconds": clock.seconds,
     }
     write_json(folder.path / "evaluation.json", document)
@@ -86,9 +87,13 @@ def _selected(config, history):
     }
 
 
-def _notes(plan, parts):
+def _notes(recipe, plan, parts):
     notes = [f"Selected: {SELECTION[plan.config.selection]}."]
     notes += plan.without_effect()
+    notes += [
+        f"Trained before it: {name}, {before.path}."
+        for name, before in stages.folders(recipe, plan).items()
+    ]
     notes += dict.fromkeys(parts.notes)
     if plan.demo:
         notes.append(

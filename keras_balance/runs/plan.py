@@ -6,6 +6,7 @@ import pathlib
 from keras_balance import methods
 from keras_balance.errors import UsageError
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs import stages
 from keras_balance.runs.config import parse_literal
 from keras_balance.runs.config import parse_settings
 from keras_balance.runs.config import to_text
@@ -50,6 +51,8 @@ class Plan:
         cache_dir: folder of prepared data, or None for the user's cache.
         out: folder of all runs.
         on_error: `"fail"` or `"skip"` a broken file.
+        stages: dict from the name of a stage to the run that is put in its
+            place.
     """
 
     recipe: str
@@ -65,6 +68,7 @@ class Plan:
     cache_dir: str | None
     out: str
     on_error: str
+    stages: dict = dataclasses.field(default_factory=dict)
 
     @property
     def label(self):
@@ -81,7 +85,7 @@ class Plan:
             self.variant,
             self.backend,
             self.seed,
-            self.changes(),
+            [*self.changes(), *self._stages_put()],
         )
 
     def changes(self):
@@ -110,11 +114,19 @@ class Plan:
             if name != "modality" and own.get(name, ()) != value
         ]
 
+    def _stages_put(self):
+        return [
+            f"stage.{name}={pathlib.Path(path).name}"
+            for name, path in self.stages.items()
+        ]
+
     def without_effect(self):
         """What was set of it that changes nothing, in sentences."""
-        return without_effect(
-            self.config, [pair.partition("=")[0] for pair in self.changes()]
-        )
+        names = [pair.partition("=")[0] for pair in self.changes()]
+        return [
+            *without_effect(self.config, names),
+            *stages.without_effect(recipes.load(self.recipe), self),
+        ]
 
     def places(self):
         """Where the run looked for its data, absolute: for repeating it."""
@@ -137,6 +149,7 @@ class Plan:
             "method_arguments": self.method_arguments,
             "changes": self.changes(),
             "on_error": self.on_error,
+            "stages": self.stages,
         }
 
 
@@ -147,7 +160,8 @@ def make(recipe, method, pairs, options):
         recipe: name of the recipe.
         method: slug.
         pairs: the texts of `--set`.
-        options: dict of the other fields of `Plan`, and `epochs`.
+        options: dict of the other fields of `Plan`, and `epochs`; `stages`
+            are the texts of `--stage`.
 
     Raises:
         UsageError: as `resolve`.
@@ -167,6 +181,7 @@ def make(recipe, method, pairs, options):
         overrides=overrides,
         method_arguments=arguments,
         **{name: options[name] for name in _GIVEN},
+        stages=stages.parse(options.get("stages", ())),
     )
 
 

@@ -55,6 +55,7 @@ def recorded_plan(folder, **changes):
         "cache_dir": document.get("cache_dir"),
         "out": str(folder.resolve().parent.parent),
         "on_error": document["on_error"],
+        "stages": document.get("stages", {}),
     }
     given = {k: v for k, v in changes.items() if v is not None}
     return plans.Plan(**{**found, **given})

@@ -7,6 +7,8 @@ from keras_balance.atomic import write_json
 from keras_balance.errors import UsageError
 from keras_balance.runs import backend
 from keras_balance.runs import recipe as recipes
+from keras_balance.runs import stages
+from keras_balance.runs.checks import no_validation
 from keras_balance.runs.measure import Clock
 from keras_balance.runs.measure import evaluate
 from keras_balance.runs.measure import monitor
@@ -81,7 +83,7 @@ def _run(plan, folder, screen, argv):
 
     recipe = recipes.load(plan.recipe)
     clock = Clock()
-    model, used = build.create(recipe, plan)
+    model, used = build.create(recipe, plan, stages.folders(recipe, plan))
     parts = source.load(recipe, plan, screen.step)
     clock.stop("prepare")
     watched = _watched(plan.config, parts)
@@ -111,11 +113,7 @@ def _watched(config, parts):
         "last": parts.validation,
     }[config.selection]
     if watched is None and config.selection != "last":
-        raise UsageError(
-            "Expected a validation part to select the epoch by. Received: "
-            "an empty one with selection=validation",
-            "--set validation=0.1, or --set selection=last",
-        )
+        raise no_validation()
     return watched
 
 

@@ -68,18 +68,23 @@ def model(
     normalize=True,
     eager=False,
     compile_arguments=None,
+    wrap=None,
     **arguments,
 ):
     """A compiled model of a table's row, with weights from NumPy.
 
     An eager one spares the compiler, which takes most of a test's time, where
-    a test is not about compiled code.
+    a test is not about compiled code. `wrap(name, encoder)` is what a modality
+    gets instead of its encoder.
     """
     if eager:
         compile_arguments = {"run_eagerly": True, **(compile_arguments or {})}
+    encoders = {name: encoder(name, normalize) for name in modalities}
+    if wrap is not None:
+        encoders = {name: wrap(name, e) for name, e in encoders.items()}
     network = kb.methods.create(
         row.slug,
-        encoders={name: encoder(name, normalize) for name in modalities},
+        encoders=encoders,
         num_classes=CLASSES,
         **{**row.arguments, **arguments},
     )

@@ -5,11 +5,12 @@ def checks():
     """All checks; imports Keras, which `--help` need not wait for."""
     from keras_balance.testing import edge_cases
     from keras_balance.testing import saving
+    from keras_balance.testing import tracing
     from keras_balance.testing import training
 
     return (
         *training.CHECKS,
-        *training.TRACING,
+        *tracing.CHECKS,
         *saving.CHECKS,
         *edge_cases.CHECKS,
     )

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-from keras_balance import methods
 from keras_balance.engine import TRACES
 from keras_balance.testing import expect
 from keras_balance.testing import networks
@@ -180,68 +179,6 @@ def train_on_batch(row):
     expect.finite({"loss": losses})
 
 
-class _Counting(keras.layers.Layer):
-    """Passes its input on and counts how often Python ran it to train."""
-
-    calls = 0
-
-    def call(self, x, training=False):
-        if training:
-            type(self).calls += 1
-        return x
-
-
-def _counting_model(row):
-    encoders, counters = {}, {}
-    for name in ("audio", "visual"):
-        counter = type(f"Counting_{name}", (_Counting,), {"calls": 0})
-        inputs = keras.Input(networks.SHAPES[name])
-        x = networks.encoder(name)(counter()(inputs))
-        encoders[name] = keras.Model(inputs, x)
-        counters[name] = counter
-    model = methods.create(
-        row.slug,
-        encoders=encoders,
-        num_classes=networks.CLASSES,
-        **row.arguments,
-    )
-    model.compile(optimizer=keras.optimizers.SGD(0.1))
-    return model, {name: counters[name] for name in model.modalities}
-
-
-def one_trace_per_phase_and_batch_shape(row):
-    model, counters = _counting_model(row)
-    data = networks.data(rows=40)
-    # Batches of 16, 16 and 8: two shapes.
-    fit(model, data, epochs=2 * row.phases)
-    traced = {k: c.calls for k, c in counters.items()}
-    fit(model, data, epochs=4 * row.phases, initial_epoch=2 * row.phases)
-    again = {k: c.calls for k, c in counters.items()}
-    if TRACES is None:
-        # Every step runs Python, and the same number of times; where later
-        # epochs go through fewer phases, from then on.
-        if not row.settles:
-            same = {k: 2 * v for k, v in traced.items()} == again
-            expect.true(same, f"passes: {traced}, then {again}")
-            return
-        # Summed, as stages take turns.
-        cycle = 2 * row.phases
-        fit(model, data, epochs=4 * cycle, initial_epoch=2 * cycle)
-        before = sum(again.values()) - sum(traced.values())
-        later = sum(c.calls for c in counters.values()) - sum(again.values())
-        expect.true(
-            later == 2 * before,
-            f"passes: {before} in a cycle, then {later} in two",
-        )
-        return
-    expect.true(traced == again, f"traced again: {traced}, then {again}")
-    allowed = TRACES * row.passes
-    expect.true(
-        all(1 <= calls <= allowed for calls in traced.values()),
-        f"traced {traced} times, at most {allowed} expected",
-    )
-
-
 # Where no step is compiled, both would be eager.
 _COMPILED = () if TRACES is None else (compiled_equals_eager,)
 CHECKS = (
@@ -256,5 +193,3 @@ CHECKS = (
     evaluate_and_predict_agree_with_fit,
     train_on_batch,
 )
-# On every method where it is compiled, others on a few.
-TRACING = (one_trace_per_phase_and_batch_shape,)

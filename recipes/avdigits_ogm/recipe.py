@@ -6,6 +6,7 @@ import functools
 from keras_balance.protocols import networks
 from keras_balance.protocols import optimizers
 from keras_balance.protocols import schedules
+from keras_balance.protocols import stages
 from keras_balance.protocols.config import setting
 
 SAMPLE_RATE = 8000
@@ -49,6 +50,7 @@ class Config(networks.Fused, optimizers.Optimizer, schedules.StepDown):
 VARIANTS = {"paper": {}, "code": {}}
 DEMO = {"epochs": 5, "decay_epoch": 4, "batch_size": 32}
 DEMO_DATA = {"seed": 0, "images": 600, "indices": 15}
+STAGES = stages.unimodal_teachers(("audio", "visual"), ("umt",), source="ours")
 
 
 def settings(config):

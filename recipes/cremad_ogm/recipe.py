@@ -5,6 +5,7 @@ import dataclasses
 from keras_balance.protocols import networks
 from keras_balance.protocols import optimizers
 from keras_balance.protocols import schedules
+from keras_balance.protocols import stages
 from keras_balance.protocols.config import setting
 
 SAMPLE_RATE = 22050
@@ -58,6 +59,7 @@ DEMO = {
     "frame_size": (72, 96),
 }
 DEMO_DATA = {"seed": 0, "clips": 240, "actors": 8, "size": [72, 96]}
+STAGES = stages.unimodal_teachers(("audio", "visual"), ("umt",), source="ours")
 
 
 def settings(config):

@@ -86,6 +86,11 @@ BAD = {
         "samples",
         None,
     ),
+    "no validation part to select the epoch by": (
+        [*DEMO, "--dry-run", "--set", "validation=0"],
+        "Received: an empty one with selection=validation",
+        "--set validation=0.1, or --set selection=last",
+    ),
     "a share above one": (
         [*DEMO, "--dry-run", "--set", "validation=2"],
         "validation=2",

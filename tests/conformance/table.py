@@ -227,9 +227,9 @@ ROWS = (
 FIRST = tuple({row.slug: row for row in reversed(ROWS)}.values())[::-1]
 
 # Torch needs no compiler and takes every row for every test. The others take
-# one of each method where tracing is at stake, and a few unlike methods for the
-# rest: compiling takes most of the time of their tests. That every method does
-# the same on the three backends, compiled, is tests/parity.
+# a few unlike methods: compiling takes most of the time of their tests. That
+# every method does the same on the three backends, compiled and without being
+# traced again, is tests/parity.
 QUICK = keras.config.backend() == "torch"
 UNLIKE = (
     "ogm-ge",
@@ -239,7 +239,6 @@ UNLIKE = (
     "mla",
     "umt",
 )
-EACH = ROWS if QUICK else FIRST
 SOME = tuple(
     row for row in ROWS if QUICK or row in FIRST and row.slug in UNLIKE
 )

@@ -13,12 +13,6 @@ def test_training(check, row):
     check(row)
 
 
-@pytest.mark.parametrize("row", table.EACH, ids=lambda row: row.id)
-@pytest.mark.parametrize("check", training.TRACING, ids=lambda c: c.__name__)
-def test_tracing(check, row):
-    check(row)
-
-
 def test_balanced_multi_loss_without_alpha_is_multi_loss():
     data = networks.data(rows=32)
     balanced = networks.model(table.Row("mlb"), eager=True, alpha=0.0)

@@ -1,6 +1,9 @@
 """Trains every method for 20 steps and writes the weights; run as a script.
 
 KERAS_BACKEND=jax python tests/conformance/train_rows.py OUT.npz
+
+Where steps are compiled, it goes on for as long as it takes to see that none
+is traced again, and fails where one is.
 """
 
 import sys
@@ -10,10 +13,15 @@ import networks
 import numpy as np
 import table
 
+from keras_balance.engine import TRACES
+from keras_balance.testing import tracing
+
 OPTIMIZERS = {
     "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
     "adam": lambda: keras.optimizers.Adam(0.005),
 }
+
+EPOCHS = 4
 
 # The most rows of a draw.
 ROWS = 256
@@ -40,27 +48,30 @@ def fixed_uniform(shape, **_):
     return fixed("uniform", shape)
 
 
+def check_traces(row, model, data, passes):
+    """Trains on through the phases, after `EPOCHS` epochs."""
+    half = max(EPOCHS, 2 * row.phases)
+    if half > EPOCHS:
+        networks.fit(model, data, epochs=half, initial_epoch=EPOCHS)
+    first = passes.of(model)
+    networks.fit(model, data, epochs=2 * half, initial_epoch=half)
+    tracing.check_no_trace_again(row, first, passes.of(model))
+
+
 def main(path):
     keras.random.normal = fixed_normal
     keras.random.uniform = fixed_uniform
-    x, y = networks.data(rows=80, seed=5)
+    # 5 batches an epoch, the last one shorter.
+    data = networks.data(rows=72, seed=5)
     arrays = {}
     for row in table.FIRST:
         for name, make in OPTIMIZERS.items():
             # Adam for a few: what it is given is the same gradient.
             if name == "adam" and row.slug not in table.UNLIKE:
                 continue
-            model = networks.model(row, optimizer=make())
-            # 5 batches an epoch: 20 steps.
-            history = model.fit(
-                x,
-                y,
-                validation_data=(x, y) if model.needs_validation else None,
-                batch_size=16,
-                epochs=4,
-                shuffle=False,
-                verbose=0,
-            ).history
+            passes = tracing.Passes()
+            model = networks.model(row, optimizer=make(), wrap=passes.counted)
+            history = networks.fit(model, data, epochs=EPOCHS)
             for i, v in enumerate(model.variables):
                 # The state of an unused generator differs between backends.
                 if "seed" not in v.path:
@@ -68,6 +79,8 @@ def main(path):
                     arrays[f"{row.id}/{name}/{i}/{v.name}"] = value
             for key, values in history.items():
                 arrays[f"{row.id}/{name}/history/{key}"] = np.array(values)
+            if TRACES is not None and name == "momentum":
+                check_traces(row, model, data, passes)
     np.savez(path, **arrays)
 
 

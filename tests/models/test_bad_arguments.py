@@ -93,6 +93,11 @@ def test_num_classes(bad):
         ),
         ("alternating", {"stage_epochs": 0}, "Received: stage_epochs=0"),
         ("alternating", {"heads": True}, "Received: heads=True"),
+        *(
+            (slug, {"heads": False}, "Received: heads=False")
+            for slug in kb.methods.names()
+            if kb.methods.get(slug).defaults.get("heads")
+        ),
         (
             "alternating",
             {"fusion": "concat"},

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def run_folder(digits, folder):
-    done = digits("--method", "umt", "--epochs", "4", "--set", "probe_every=0")
+    done = digits("--method", "g2d", "--epochs", "4", "--set", "probe_every=0")
     assert done.returncode == 0, done.stderr
     (found,) = (folder / "runs" / "avdigits-ogm").iterdir()
     return found
@@ -40,7 +40,7 @@ def test_the_report_says_it(run_folder):
 def test_a_student_that_never_trains_is_refused(digits, folder, words):
     done = digits(
         "--method",
-        "umt",
+        "g2d",
         "--epochs",
         "4",
         "--set",
@@ -50,6 +50,6 @@ def test_a_student_that_never_trains_is_refused(digits, folder, words):
         *words,
     )
     assert done.returncode == 2, done.stderr
-    assert "more epochs than the 4 in which umt trains" in done.stderr
+    assert "more epochs than the 4 in which g2d trains" in done.stderr
     assert "--epochs 8 or --set method.teacher_epochs=2" in done.stderr
     assert not (folder / "refused").exists()

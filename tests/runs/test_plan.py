@@ -65,6 +65,17 @@ def test_a_slug_presets_fields_that_are_not_typed():
     assert plans.resolve(*given, ["fusion=film"])[0].fusion == "film"
 
 
+def test_heads_are_no_change_where_a_method_cannot_do_without():
+    options = dict.fromkeys(
+        ("data_dir", "cache_dir", "out", "on_error", "epochs")
+    )
+    options |= {"variant": "paper", "backend": "jax", "seed": 0, "demo": True}
+    plan = plans.make("cremad-ogm", "mmpareto", ["heads=true"], options)
+    assert plan.config.heads and plan.changes() == []
+    plan = plans.make("cremad-ogm", "joint", ["heads=true"], options)
+    assert plan.changes() == ["heads=true"]
+
+
 @pytest.mark.parametrize(
     ("variant", "pairs", "message"),
     [

@@ -87,6 +87,10 @@ class CREMAD(DataSet):
             )
         return clips
 
+    def may_validate(self, settings):
+        # Where the split is by actors, one of them at least validates.
+        return settings.split == "actors" or settings.validation > 0
+
     def items(self, data_dir, settings):
         parts = dict.fromkeys(self.clips(data_dir))
         if settings.split == "paper":
@@ -117,6 +121,11 @@ class CREMAD(DataSet):
                 f"{item.name}: expected {settings.frames} frames at one per "
                 f"second. Received: {len(frames)}; the last is repeated."
             )
+        # n frames at one per second are of n - 1 to n seconds.
+        if not (len(frames) - 1) / 2 <= len(wave) / rate <= 2 * len(frames):
+            text = f"{len(wave) / rate:.1f} s, its pictures {len(frames)} s"
+            text = f"the sound lasts {text}; one may be cut."
+            warnings.append(f"{item.name}: {text}")
         frames = frames[choose_frames(len(frames), settings.frames)]
         return {
             "audio": tile(wave, self.inputs(settings)["audio"].shape[0]),

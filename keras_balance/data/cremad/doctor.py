@@ -97,8 +97,7 @@ class ClipDoctor(Doctor):
             return digest_of(media.read_audio(path, RATE))
         if not media.has_audio(path):
             text = "the video has no audio stream (the wav has the sound)."
-            name = self.shown(path)
-            problems.append(Problem("no-audio", name, text, "note"))
+            problems.append(Problem("no-audio", self.shown(path), text, "note"))
         # Bytes as published need not be decoded: 2.4 GB take an hour.
         return self.verified.get(path) or digest_of(media.read_frames(path))
 

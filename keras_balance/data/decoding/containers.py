@@ -12,7 +12,7 @@ import struct
 # largest number of 31 or 32 bits.
 _PIPES = ((0, 0), (0x7FFFF000, 0x80000FFF), (0xFFFFF000, 0xFFFFFFFF))
 _FLV_TAGS = (8, 9, 18)  # audio, video, script data
-_FLV_PADDING = 512  # bytes of zeros that may follow the last tag
+_PADDING = 512  # bytes of zeros that may follow the last tag or packet
 _OGG_LAST = 4  # the flag of a stream's last page
 _W64_MAGIC = b"riff\x2e\x91\xcf\x11"
 _MPEG_START, _MPEG_END, _MPEG_PACK = b"\0\0\1", 0xB9, 0xBA
@@ -123,7 +123,7 @@ def _flv(file, head, size):
         file.seek(offset)
         tag = file.read(11)
         if tag[0] not in _FLV_TAGS:
-            return _zeros_from(file, offset, size)
+            return _zeros_from(file, offset, size, "a tag")
         end = offset + 11 + int.from_bytes(tag[1:4], "big")
         if end > size:
             return _short(end, size)
@@ -131,17 +131,17 @@ def _flv(file, head, size):
     return None
 
 
-def _zeros_from(file, offset, size):
+def _zeros_from(file, offset, size, what):
     """Faults zeros where a tag should be, but for a little padding at the end.
 
     Other bytes that follow the tags pass: players ignore them.
     """
     file.seek(offset)
-    rest = file.read(_FLV_PADDING + 1)
-    if rest[:11].strip(b"\0") or offset + _FLV_PADDING >= size:
+    rest = file.read(_PADDING + 1)
+    if rest[:11].strip(b"\0") or offset + _PADDING >= size:
         return None
     return (
-        f"the file is damaged: expected a tag at byte {offset} of {size}. "
+        f"the file is damaged: expected {what} at byte {offset} of {size}. "
         "Received: zeros."
     )
 
@@ -194,15 +194,16 @@ def _matroska(file, head, size):
     offset += 4 + width
     if length is not None:
         return _short(offset + length, size)
-    # A live stream's segment has no size, but its elements have.
+    # A live stream's segment has no size, but its elements have; of those
+    # that have none either, such as clusters, the children are walked.
     while offset < size:
         file.seek(offset)
         data = file.read(12)
+        if not data[0]:
+            return _zeros_from(file, offset, size, "an element")
         name = 9 - data[0].bit_length()
         length, width = _ebml_size(data[name:])
-        if length is None:
-            return None
-        offset += name + width + length
+        offset += name + width + (length or 0)
     return _short(offset, size)
 
 
@@ -213,7 +214,7 @@ def _mpeg(file, head, size):
         file.seek(offset)
         packet = file.read(14)
         if packet[:3] != _MPEG_START or packet[3] == _MPEG_END:
-            return None
+            return _zeros_from(file, offset, size, "a packet")
         if packet[3] == _MPEG_PACK:
             # MPEG-2 has a longer pack, which may be stuffed.
             later = packet[4] >> 6 == 1

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import soundfile
 
 from keras_balance import data as datasets
 from keras_balance.data.cremad import choose_frames
@@ -82,3 +83,13 @@ def test_a_silent_clip_is_refused_unless_published(
     monkeypatch.setitem(cremad.known, wav.stem, "silent")
     prepared = cremad.prepare(copy, tmp_path / "b", settings)
     assert f"{wav.stem}: silent, as published; kept." in prepared.warnings
+
+
+def test_sound_much_shorter_than_the_pictures_is_said(copy, settings, tmp_path):
+    wav = sorted((copy / "AudioWAV").glob("*.wav"))[0]
+    wave, rate = soundfile.read(wav)
+    soundfile.write(wav, wave[: len(wave) // 5], rate)
+    warnings = cremad.prepare(copy, tmp_path / "a", settings).warnings
+    (said,) = [text for text in warnings if "may be cut" in text]
+    seconds = len(wave) // 5 / rate
+    assert said.startswith(f"{wav.stem}: the sound lasts {seconds:.1f} s")
