@@ -10,6 +10,7 @@ import keras
 from keras_balance import methods
 from keras_balance.testing import networks
 from keras_balance.testing.row import Row
+from keras_balance.testing.uses import COMPILED
 
 # Words that only refusals of this package have: they say what to do instead.
 INSTEAD = ("Received:", "Use ", "Pass ")
@@ -61,6 +62,9 @@ def short_row(slug):
 def state(row, use):
     """How a use ends for a method, on the backend in use.
 
+    Steps are compiled where the use makes another one of them, else eager:
+    compiling takes most of the time.
+
     Args:
         row: `keras_balance.testing.Row`.
         use: a function of `keras_balance.testing.uses`.
@@ -71,7 +75,8 @@ def state(row, use):
 
     def make(optimizer=None):
         optimizer = optimizer or keras.optimizers.SGD(0.05)
-        return networks.model(row, optimizer=optimizer)
+        eager = use not in COMPILED
+        return networks.model(row, optimizer=optimizer, eager=eager)
 
     error = _attempt(use, make)
     if error is None:

@@ -29,6 +29,13 @@ def _fit(model, data=DATA, **arguments):
     return model
 
 
+def _compile(model, like):
+    """Compiles with a new optimizer, as another model was compiled."""
+    model.compile(
+        optimizer=OPTIMIZER(0.05), loss=like.loss, run_eagerly=like.run_eagerly
+    )
+
+
 def _logits(model):
     logits = model.predict(DATA[0], batch_size=BATCH, verbose=0)
     expect.finite({"predictions": logits})
@@ -160,7 +167,7 @@ def freeze_and_unfreeze(make, folder):
     layer = next(iter(layers.values()))
     for trainable in (False, True):
         layer.trainable = trainable
-        model.compile(optimizer=OPTIMIZER(0.05), loss=model.loss)
+        _compile(model, model)
         _fit(model)
 
 
@@ -197,7 +204,7 @@ def clone_and_build(make, folder):
     model = make()
     clone = keras.models.clone_model(model)
     _build(clone)
-    clone.compile(optimizer=OPTIMIZER(0.05), loss=model.loss)
+    _compile(clone, model)
     _fit(clone)
 
 
@@ -205,7 +212,7 @@ def from_config(make, folder):
     model = make()
     again = type(model).from_config(model.get_config())
     _build(again)
-    again.compile(optimizer=OPTIMIZER(0.05), loss=model.loss)
+    _compile(again, model)
     _fit(again)
 
 
@@ -247,7 +254,7 @@ def low_rank_adapters(make, folder):
         for layer in part.layers:
             if isinstance(layer, keras.layers.Dense):
                 layer.enable_lora(2)
-    model.compile(optimizer=OPTIMIZER(0.05), loss=model.loss)
+    _compile(model, model)
     _fit(model)
     model.save(folder / "l.keras")
     _predict_alike(model, keras.models.load_model(folder / "l.keras"))
@@ -300,4 +307,12 @@ USES = (
     low_rank_adapters,
     tuner,
     plot,
+)
+# Those in which the step that is compiled is another one.
+COMPILED = (
+    fit_arrays,
+    swap_averages,
+    half_precision,
+    accumulation,
+    freeze_and_unfreeze,
 )

@@ -1,6 +1,7 @@
 """The methods that every conformance test runs. Adding one is adding a row."""
 
 import keras
+import pytest
 
 from keras_balance.testing import Row
 
@@ -226,10 +227,10 @@ ROWS = (
 # The first row of each method, for what its other rows would only repeat.
 FIRST = tuple({row.slug: row for row in reversed(ROWS)}.values())[::-1]
 
-# Torch needs no compiler and takes every row for every test. The others take
-# a few unlike methods: compiling takes most of the time of their tests. That
-# every method does the same on the three backends, compiled and without being
-# traced again, is tests/parity.
+# Torch needs no compiler and takes every row. The others take a few unlike
+# methods, for compiling takes most of the time of their tests. That every
+# method does the same on the three backends, compiled and without being traced
+# again, is tests/parity.
 QUICK = keras.config.backend() == "torch"
 UNLIKE = (
     "ogm-ge",
@@ -239,6 +240,22 @@ UNLIKE = (
     "mla",
     "umt",
 )
-SOME = tuple(
-    row for row in ROWS if QUICK or row in FIRST and row.slug in UNLIKE
-)
+# Gradients for inputs; an optimizer for each modality; teachers.
+OFTEN = ("functional-entropy", "mla", "umt")
+FEW = ROWS if QUICK else tuple(r for r in FIRST if r.slug in UNLIKE)
+
+
+def often(rows):
+    """`FEW` as parameters of tests; those not among `rows` are marked full."""
+    return [
+        pytest.param(
+            row, id=row.id, marks=() if row in rows else (pytest.mark.full,)
+        )
+        for row in FEW
+    ]
+
+
+_COMPILED = [row for row in FEW if row.slug in OFTEN]
+TRAINED = often(ROWS if QUICK else _COMPILED)
+# What a variant of a method hardly changes: saving, data at the edge.
+EACH = often(FIRST if QUICK else _COMPILED)

@@ -9,7 +9,7 @@ import table
 from keras_balance.testing import saving
 
 
-@pytest.mark.parametrize("row", table.SOME, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", table.EACH)
 @pytest.mark.parametrize("check", saving.CHECKS, ids=lambda c: c.__name__)
 def test_saving(check, row):
     check(row)

@@ -1,11 +1,15 @@
 """What Keras users do with a model; all of it: python -m keras_balance.testing.
 
-Here the uses that ask most of a model, on one method of each base class.
+Here the uses that ask most of a model, on one method of each base class, and
+on torch, which compiles nothing, with each fusion; all else is marked full.
 """
 
+import keras
 import pytest
 
+from keras_balance import fusions
 from keras_balance import methods
+from keras_balance.testing import Row
 from keras_balance.testing import matrix
 from keras_balance.testing import uses
 
@@ -19,22 +23,37 @@ HARD = (
     uses.low_rank_adapters,
     uses.save_h5,
 )
+# That fusions are saved and copied is in tests/fusions.
+OF_FUSIONS = (uses.export_torch, uses.quantize)
 
 
 def cases():
     for slug in methods.names():
         for use in uses.USES:
             quick = slug in UNLIKE and use in HARD
-            marks = () if quick else (pytest.mark.full,)
             yield pytest.param(
-                slug, use, id=f"{slug}-{use.__name__}", marks=marks
+                matrix.short_row(slug),
+                use,
+                id=f"{slug}-{use.__name__}",
+                marks=() if quick else (pytest.mark.full,),
+            )
+    torch = keras.config.backend() == "torch"
+    for fusion in fusions.names():
+        for use in HARD:
+            quick = torch and use in OF_FUSIONS
+            yield pytest.param(
+                Row("joint", {"fusion": fusion}),
+                use,
+                id=f"joint-{fusion}-{use.__name__}",
+                marks=() if quick else (pytest.mark.full,),
             )
 
 
-@pytest.mark.parametrize("slug, use", cases())
-def test_use(slug, use):
-    found = matrix.state(matrix.short_row(slug), use)
-    assert found.startswith(("pass", "refused (", "plain Keras refuses ("))
+@pytest.mark.parametrize("row, use", cases())
+def test_use(row, use):
+    found = matrix.state(row, use)
+    allowed = ("pass", "refused (", "plain Keras refuses (")
+    assert found.startswith(allowed), found
 
 
 def test_what_fails_is_told_from_what_is_refused():

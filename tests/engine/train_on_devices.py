@@ -12,7 +12,12 @@ import sys
 
 import numpy as np
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=2",
+    ]
+)
 # A device that waits for the other one holds a thread: with as many threads as
 # cores, and with programs in flight together, nobody may be left to come.
 os.environ["NPROC"] = "16"

@@ -30,7 +30,7 @@ def cases():
             yield pytest.param(
                 slug, {**arguments, **extra}, id=f"{slug}-{fusion}"
             )
-    for row in table.SOME:
+    for row in table.FEW:
         yield pytest.param(row.slug, row.arguments, id=row.id)
 
 
